@@ -1,0 +1,33 @@
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+OUT    ?= demo-report
+
+.PHONY: demo test lint bench validate clean
+
+demo: $(VENV)/.installed
+	@$(BIN)/gliocast demo --out $(OUT)
+
+test: $(VENV)/.installed-test
+	@$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.installed-test
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(VENV)/.installed
+	@$(BIN)/python benchmarks/forward.py
+
+validate: $(VENV)/.installed
+	@$(BIN)/python validation/coverage.py
+
+clean:
+	rm -rf $(VENV) $(OUT) build
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@touch $@

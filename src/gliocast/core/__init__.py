@@ -1,0 +1,44 @@
+"""The nouns everything else speaks in: frozen, validated, without algorithms and without files."""
+
+from gliocast.core.anatomy import Anatomy
+from gliocast.core.density import Density
+from gliocast.core.errors import ConvergenceError, GliocastError, InputError, QualityError
+from gliocast.core.grid import Grid
+from gliocast.core.labels import SCHEMAS, LabelMap, LabelSchema
+from gliocast.core.parameter import POSITIVE, REAL, UNIT_INTERVAL, Parameter, Support
+from gliocast.core.patient import MODALITIES, Patient, Scan, Visit
+from gliocast.core.plan import Plan
+from gliocast.core.posterior import Posterior
+from gliocast.core.roles import Forward, GrowthModel, Monitor, ObservationModel, Target
+from gliocast.core.volume import Volume, block_mean
+
+__all__ = [
+    "MODALITIES",
+    "POSITIVE",
+    "REAL",
+    "SCHEMAS",
+    "UNIT_INTERVAL",
+    "Anatomy",
+    "ConvergenceError",
+    "Density",
+    "Forward",
+    "GliocastError",
+    "Grid",
+    "GrowthModel",
+    "InputError",
+    "LabelMap",
+    "LabelSchema",
+    "Monitor",
+    "ObservationModel",
+    "Parameter",
+    "Patient",
+    "Plan",
+    "Posterior",
+    "QualityError",
+    "Scan",
+    "Support",
+    "Target",
+    "Visit",
+    "Volume",
+    "block_mean",
+]

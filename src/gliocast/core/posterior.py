@@ -1,0 +1,49 @@
+"""What inference returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gliocast.core.parameter import Parameter
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Weighted samples of the parameters given the observation.
+
+    Args:
+        parameters: what the columns mean.
+        samples: (num_samples, num_parameters), in natural units.
+        weights: (num_samples,), nonnegative, summing to one.
+        log_densities: (num_samples,) unnormalized log-density under the approximation that drew them.
+        mode: (num_parameters,) the point of highest posterior density.
+        diagnostics: named figures of how the method went (evaluations, convergence).
+    """
+
+    parameters: tuple[Parameter, ...]
+    samples: np.ndarray
+    weights: np.ndarray
+    log_densities: np.ndarray
+    mode: np.ndarray
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Weighted mean, (num_parameters,)."""
+        return self.weights @ self.samples
+
+    @property
+    def standard_deviation(self) -> np.ndarray:
+        """Weighted standard deviation, (num_parameters,)."""
+        return np.sqrt(self.weights @ (self.samples - self.mean) ** 2)
+
+    def interval(self, probability: float = 0.95) -> np.ndarray:
+        """Central credible interval of each parameter, (num_parameters, 2)."""
+        tail = (1 - probability) / 2
+        bounds = np.empty((len(self.parameters), 2))
+        for column, values in enumerate(self.samples.T):
+            order = np.argsort(values)
+            cumulative = np.cumsum(self.weights[order]) - self.weights[order] / 2
+            bounds[column] = np.interp([tail, 1 - tail], cumulative, values[order])
+        return bounds

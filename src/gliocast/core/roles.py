@@ -1,0 +1,96 @@
+"""The roles: one small interface for each kind of thing that can be exchanged.
+
+A class plays a role by having its methods; nothing needs to inherit from here.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from gliocast.core.anatomy import Anatomy
+from gliocast.core.density import Density
+from gliocast.core.parameter import Parameter
+
+
+class GrowthModel(Protocol):
+    """One equation of tumor growth of the form  du/dt = div(D grad u) + rho f(u)."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What the equation depends on, in the order of `values` below."""
+        ...
+
+    def mobility(self, anatomy: Anatomy) -> np.ndarray:
+        """Diffusivity relative to the first parameter's, >= 0, zero where no cell can go; shape of the grid."""
+        ...
+
+
+class Forward(Protocol):
+    """Growth in one anatomy; the numerical simulator and a neural surrogate stand in for each other."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What a simulation depends on, in the order of `values`."""
+        ...
+
+    def __call__(self, values: Sequence[float], anatomy: Anatomy, *, days: Sequence[float]) -> list[Density]:
+        """Density on the anatomy's grid at each of the given days, in ascending order."""
+        ...
+
+
+class ObservationModel(Protocol):
+    """How scans come from a density."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What the likelihood depends on, in the order of `values`."""
+        ...
+
+    def log_likelihood(self, density: np.ndarray, values: np.ndarray) -> float:
+        """Log-likelihood of what was observed, given the density on the observation's grid."""
+        ...
+
+    def sample(self, density: np.ndarray, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """An observation drawn from the model, given the density."""
+        ...
+
+
+class Target(Protocol):
+    """All that inference sees: a posterior over points, evaluated a batch at a time.
+
+    How a batch is spread over threads, processes or devices is the target's business and never changes the result.
+    """
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What the columns of a batch mean."""
+        ...
+
+    def log_prior(self, points: np.ndarray) -> np.ndarray:
+        """Log-prior density, (num_points, num_parameters) -> (num_points,)."""
+        ...
+
+    def log_likelihood(self, points: np.ndarray) -> np.ndarray:
+        """Log-likelihood, (num_points, num_parameters) -> (num_points,); -inf where it can't be evaluated."""
+        ...
+
+    def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Observations drawn at each point, (num_points, num_parameters) -> (num_points, ...)."""
+        ...
+
+
+class Monitor(Protocol):
+    """Whoever wants to know how far a long job has come."""
+
+    def begin(self, stage: str) -> None:
+        """A named stage begins; the one before it is over."""
+        ...
+
+    def advance(self, fraction: float) -> None:
+        """The stage that runs has done this fraction of its work, in [0, 1]."""
+        ...
+
+    def note(self, message: str) -> None:
+        """Something a person should read."""
+        ...

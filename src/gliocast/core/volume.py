@@ -1,0 +1,33 @@
+"""An array together with its geometry."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gliocast.core.errors import InputError
+from gliocast.core.grid import Grid
+
+
+def require_shape(data: np.ndarray, grid: Grid, subject: str) -> None:
+    """Raise InputError unless the array has the shape of the grid."""
+    if data.shape != grid.shape:
+        raise InputError(
+            subject, expected=f"an array of shape {grid.shape}", got=f"{data.shape}", advice="pass its own grid"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A scalar field on a grid: `data` of shape `grid.shape`, in the unit of whatever it holds."""
+
+    data: np.ndarray
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        require_shape(self.data, self.grid, "volume")
+
+
+def block_mean(data: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
+    """Mean over blocks of `factors` voxels; the restriction that conserves integrals. float32."""
+    split = [part for n, f in zip(data.shape, factors, strict=True) for part in (n // f, f)]
+    return data.astype(np.float32, copy=False).reshape(split).mean(axis=(1, 3, 5), dtype=np.float32)
