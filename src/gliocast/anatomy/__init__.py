@@ -1,0 +1,6 @@
+"""The patient's anatomy."""
+
+from gliocast.anatomy.quality import Match
+from gliocast.anatomy.tissue import AnatomyEstimate, estimate_anatomy
+
+__all__ = ["AnatomyEstimate", "Match", "estimate_anatomy"]

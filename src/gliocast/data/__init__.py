@@ -1,0 +1,33 @@
+"""From files to a checked patient, and from results to files that are whole or not there."""
+
+from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays
+from gliocast.data.folders import find_files
+from gliocast.data.labels import read_labels, swap_warning
+from gliocast.data.nifti import header_warnings, read_integers, read_volume, write_like, write_volume
+from gliocast.data.outputs import whole_file, whole_folder
+from gliocast.data.patient import describe, read_patient, read_patient_files
+from gliocast.data.preprocess import brain_mask, require_brain, zscore
+
+__all__ = [
+    "brain_mask",
+    "cache_folder",
+    "content_key",
+    "describe",
+    "file_hash",
+    "find_files",
+    "header_warnings",
+    "load_arrays",
+    "read_integers",
+    "read_labels",
+    "read_patient",
+    "read_patient_files",
+    "read_volume",
+    "require_brain",
+    "store_arrays",
+    "swap_warning",
+    "whole_file",
+    "whole_folder",
+    "write_like",
+    "write_volume",
+    "zscore",
+]

@@ -1,0 +1,103 @@
+"""Which file of a patient's folder is which scan."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from gliocast.core import MODALITIES, InputError
+
+#: How public data sets end the names of their files, in lower case: BraTS 2018-2021, BraTS 2023 and later, plain.
+ENDINGS: Mapping[str, tuple[str, ...]] = {
+    "t1": ("t1", "t1n"),
+    "t1c": ("t1c", "t1ce", "t1gd"),
+    "t2": ("t2", "t2w"),
+    "flair": ("flair", "t2f"),
+    "seg": ("seg",),
+}
+
+#: File names quoted in an error message, so that it stays one readable line.
+MAX_NAMES = 8
+
+
+def printable(text: str) -> str:
+    """The text with line breaks, control characters and undecodable bytes shown as "?", fit for one line."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def find_files(folder: Path | str) -> dict[str, Path]:
+    """Find the four scans and the segmentation of a patient.
+
+    Names are recognized by what follows their last underscore, hyphen or dot, in any case: ``BraTS20_001_t1ce.nii``,
+    ``BraTS-GLI-00001-000-t2f.nii.gz``, ``flair.nii.gz``.
+
+    Args:
+        folder: holds one patient's files; subfolders are not searched.
+
+    Returns:
+        Paths by ``t1``, ``t1c``, ``t2``, ``flair`` and ``seg``.
+
+    Raises:
+        InputError: the folder can't be listed, a file is missing, or two files claim to be the same scan.
+    """
+    folder = Path(folder)
+    names = _list_images(folder)
+    found: dict[str, list[Path]] = {key: [] for key in (*MODALITIES, "seg")}
+    for path in names:
+        key = _recognize(path.name)
+        if key is not None:
+            found[key].append(path)
+    for key, paths in found.items():
+        if len(paths) > 1:
+            raise InputError(
+                f"folder {printable(folder.name)}",
+                expected=f"one {key} file",
+                got=" and ".join(printable(path.name) for path in paths),
+                advice="move all but one elsewhere, or name the files one by one",
+            )
+    missing = [key for key, paths in found.items() if not paths]
+    if missing:
+        raise InputError(
+            f"folder {printable(folder.name)}",
+            expected="t1, t1c, t2, flair and seg as .nii or .nii.gz",
+            got=f"no {', '.join(missing)} among {_quote(names)}",
+            advice=f"add the missing {'file' if len(missing) == 1 else 'files'} or rename as in BraTS, "
+            + ", ".join(f"*_{ENDINGS[key][-1]}.nii.gz" for key in missing),
+        )
+    return {key: paths[0] for key, paths in found.items()}
+
+
+def _list_images(folder: Path) -> list[Path]:
+    """NIfTI files directly inside the folder, by name; hidden ones (macOS litter such as ``._t1.nii``) left out."""
+    try:
+        entries = sorted(folder.iterdir())
+        return [path for path in entries if _stem(path.name) and not path.name.startswith(".") and path.is_file()]
+    except FileNotFoundError:
+        got = "no such folder"
+    except NotADirectoryError:
+        got = "a file"
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        got = f"one that can't be read ({printable(getattr(error, 'strerror', None) or str(error))})"
+    raise InputError(
+        f"folder {printable(folder.name or str(folder))}",
+        expected="the folder of one patient",
+        got=got,
+        advice="check the path",
+    )
+
+
+def _recognize(name: str) -> str | None:
+    """The scan that a file name stands for."""
+    ending = re.split(r"[_\-.]", _stem(name))[-1]
+    return next((key for key, endings in ENDINGS.items() if ending in endings), None)
+
+
+def _stem(name: str) -> str:
+    """The name in lower case without ``.nii`` or ``.nii.gz``; empty for any other kind of file."""
+    match = re.fullmatch(r"(.+)\.nii(\.gz)?", name.lower(), flags=re.DOTALL)
+    return match.group(1) if match else ""
+
+
+def _quote(paths: list[Path]) -> str:
+    names = [printable(path.name) for path in paths[:MAX_NAMES]]
+    rest = len(paths) - len(names)
+    return (", ".join(names) + (f" and {rest} more" if rest else "")) or "no NIfTI file"

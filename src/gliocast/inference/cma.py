@@ -1,0 +1,113 @@
+"""Search for the posterior mode by covariance matrix adaptation (Hansen's CMA-ES).
+
+It needs no gradient, forgives the small steps that a discretized growth model leaves in the posterior, and gets out of
+shallow side modes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cma
+import numpy as np
+
+from gliocast.core import ConvergenceError, InputError, Target
+from gliocast.inference.prior import bend, straighten
+
+
+@dataclass(frozen=True)
+class CMAOptions:
+    """How long and how wide to search.
+
+    Args:
+        population: points per generation; one batch of the target.
+        patience: stop when this many generations together ...
+        tolerance: ... improve the log-posterior by less than this [nat].
+        max_generations: give up after this many.
+    """
+
+    population: int = 14
+    patience: int = 15
+    tolerance: float = 0.05
+    max_generations: int = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Mode:
+    """The best point found.
+
+    Args:
+        point: natural units, (num_parameters,).
+        log_posterior: its unnormalized log-posterior.
+        num_evaluations: how many points were evaluated.
+    """
+
+    point: np.ndarray
+    log_posterior: float
+    num_evaluations: int
+
+
+def log_posterior(target: Target, points: np.ndarray) -> np.ndarray:
+    """Unnormalized log-posterior of points in natural units; -inf where it can't be evaluated."""
+    return target.log_prior(points) + target.log_likelihood(points)
+
+
+def cma_search(
+    target: Target,
+    *,
+    start: np.ndarray,
+    spread: np.ndarray,
+    generator: np.random.Generator,
+    options: CMAOptions | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Mode:
+    """Maximize the posterior over straightened coordinates.
+
+    Args:
+        target: the posterior.
+        start: first guess, natural units, (num_parameters,).
+        spread: initial standard deviations, straightened coordinates, (num_parameters,).
+        generator: source of randomness.
+        options: how long to search.
+        progress: called with the fraction of the expected work that is done.
+
+    Raises:
+        InputError: the posterior vanishes everywhere around the start.
+        ConvergenceError: the generations ran out.
+    """
+    options = options or CMAOptions()
+    center = straighten(target.parameters, start[None])[0]
+    # cma reads a seed of 0 as "from the clock"
+    settings = {
+        "seed": int(generator.integers(1, 2**31)),
+        "popsize": options.population,
+        "CMA_stds": spread,
+        "verbose": -9,
+    }
+    search = cma.CMAEvolutionStrategy(center, 1.0, settings)
+    best, best_coordinates, history = -np.inf, center, [-np.inf]
+    for generation in range(options.max_generations):
+        coordinates = np.array(search.ask())
+        values = log_posterior(target, bend(target.parameters, coordinates))
+        if not np.isfinite(values).any() and not np.isfinite(best):
+            raise InputError(
+                "fit", expected="a start near the tumor", got="zero likelihood all around it", advice="check the labels"
+            )
+        floor = np.min(values[np.isfinite(values)], initial=0.0) - 1e3
+        search.tell(list(coordinates), list(-np.where(np.isfinite(values), values, floor)))
+        winner = int(np.argmax(values))
+        if values[winner] > best:
+            best, best_coordinates = float(values[winner]), coordinates[winner]
+        history.append(best)
+        if progress is not None:
+            progress(min(1.0, generation / 90))  # searches over seven parameters take 60 to 120 generations
+        if generation >= options.patience and best - history[-1 - options.patience] < options.tolerance:
+            break
+    else:
+        raise ConvergenceError(
+            "fit",
+            expected=f"convergence within {options.max_generations} generations",
+            got=f"{best - history[-1 - options.patience]:.2g} nat of improvement over the last {options.patience}",
+            advice="check the segmentation, or allow more generations",
+        )
+    point = bend(target.parameters, best_coordinates[None])[0]
+    return Mode(point, best, (generation + 1) * options.population)

@@ -1,0 +1,69 @@
+import pytest
+
+from gliocast.core import InputError
+from gliocast.data import find_files
+
+KEYS = ("t1", "t1c", "t2", "flair", "seg")
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def refusal(folder):
+    with pytest.raises(InputError) as caught:
+        find_files(folder)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"BraTS20_Training_001_{ending}.nii" for ending in ("t1", "t1ce", "t2", "flair", "seg")],
+        [f"BraTS2021_00000_{ending}.nii.gz" for ending in ("t1", "t1ce", "t2", "flair", "seg")],
+        [f"BraTS-GLI-00001-000-{ending}.nii.gz" for ending in ("t1n", "t1c", "t2w", "t2f", "seg")],
+        [f"{ending}.nii.gz" for ending in ("t1", "t1c", "t2", "flair", "seg")],
+        [f"{ending}.nii" for ending in ("t1n", "t1gd", "t2w", "t2f", "seg")],
+        [f"{ending}.NII.GZ" for ending in ("T1", "T1CE", "T2", "FLAIR", "SEG")],
+    ],
+)
+def test_public_naming_schemes_are_recognized(tmp_path, names):
+    touch(tmp_path, *names, "t1.txt", "t1.json", "report_t1_mask.nii.gz", "._BraTS_t1.nii", "notes")
+    (tmp_path / "old_t1.nii.gz").mkdir()
+    assert {key: path.name for key, path in find_files(tmp_path).items()} == dict(zip(KEYS, names, strict=True))
+
+
+def test_all_missing_modalities_are_named_with_what_was_found(tmp_path):
+    message = refusal(touch(tmp_path, "x_t1.nii", "x_flair.nii", "x_adc.nii"))
+    assert "got no t1c, t2, seg among x_adc.nii, x_flair.nii, x_t1.nii" in message
+
+
+def test_empty_folder_is_refused(tmp_path):
+    assert "got no t1, t1c, t2, flair, seg among no NIfTI file" in refusal(tmp_path)
+
+
+def test_long_listing_is_cut(tmp_path):
+    message = refusal(touch(tmp_path, *(f"{number:03}.nii" for number in range(100))))
+    assert "and 92 more" in message
+
+
+def test_two_candidates_for_one_modality_are_named(tmp_path):
+    names = [f"{key}.nii.gz" for key in KEYS]
+    assert "expected one t1c file, got a_t1ce.nii and t1c.nii.gz" in refusal(touch(tmp_path, *names, "a_t1ce.nii"))
+
+
+def test_zipped_and_plain_copy_of_one_file_are_ambiguous(tmp_path):
+    assert "got t2.nii and t2.nii.gz" in refusal(touch(tmp_path, *(f"{key}.nii.gz" for key in KEYS), "t2.nii"))
+
+
+def test_folder_that_does_not_exist_or_is_a_file_is_refused(tmp_path):
+    assert "no such folder" in refusal(tmp_path / "nowhere")
+    assert "got a file" in refusal(touch(tmp_path, "t1.nii") / "t1.nii")
+    refusal(str(tmp_path / "a\0b"))
+
+
+def test_line_break_in_a_name_stays_out_of_the_message(tmp_path):
+    assert "a?b.nii" in refusal(touch(tmp_path, "a\nb.nii"))
