@@ -5,6 +5,7 @@ from gliocast.core.density import Density
 from gliocast.core.errors import ConvergenceError, GliocastError, InputError, QualityError
 from gliocast.core.grid import Grid
 from gliocast.core.labels import SCHEMAS, LabelMap, LabelSchema
+from gliocast.core.monitor import Silence
 from gliocast.core.parameter import POSITIVE, REAL, UNIT_INTERVAL, Parameter, Support
 from gliocast.core.patient import MODALITIES, Patient, Scan, Visit
 from gliocast.core.plan import Plan
@@ -36,6 +37,7 @@ __all__ = [
     "Posterior",
     "QualityError",
     "Scan",
+    "Silence",
     "Support",
     "Target",
     "Visit",

@@ -58,8 +58,8 @@ class LabelErrors:
         correlation_mm: length over which that error is correlated [mm].
     """
 
-    missed: float = 0.25
-    false: float = 0.03
+    missed: float = 0.3
+    false: float = 0.05
     softness: float = 0.125
     effective_observations: float = 100.0
     displacement: float = 0.5

@@ -1,0 +1,75 @@
+"""Entry point: the verbs, and errors as one line with an exit code."""
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+
+import typer
+
+from gliocast import __version__
+from gliocast.cli.demo import demo
+from gliocast.cli.plan import plan
+from gliocast.cli.run import run
+from gliocast.cli.simulate import simulate
+from gliocast.core.errors import ConvergenceError, GliocastError, InputError, QualityError
+
+#: Exit codes by kind of error; anything else that goes wrong is 1, a fault of gliocast's own.
+EXIT_CODES: dict[type[GliocastError], int] = {InputError: 2, QualityError: 3, ConvergenceError: 4}
+INTERNAL, INTERRUPTED = 1, 130
+
+app = typer.Typer(
+    help="From a glioma patient's MRI to the tumor that the MRI cannot show. For research only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (run, demo, simulate, plan):
+    app.command()(verb)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gliocast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Options before the verb."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    signal.signal(signal.SIGTERM, _terminate)  # so that half-written output is cleaned up
+    try:
+        app()
+    except GliocastError as error:
+        code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), INTERNAL)
+        print(f"gliocast: {error}", file=sys.stderr)
+        sys.exit(code)
+    except KeyboardInterrupt:
+        print("gliocast: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if os.environ.get("GLIOCAST_DEBUG"):
+            traceback.print_exc()
+        reason = " ".join(str(error).split()) or "no message"
+        print(
+            f"gliocast: internal error, {type(error).__name__}: {reason}; "
+            "nothing was written; set GLIOCAST_DEBUG=1 for the traceback and report it",
+            file=sys.stderr,
+        )
+        sys.exit(INTERNAL)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Options that verbs share, and the last line they print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Labels = Annotated[
+    str | None, typer.Option(help="Label schema: brats-2021, brats-2023, brats-2024 or swapped. Guessed if not given.")
+]
+Margin = Annotated[float, typer.Option(help="Margin of the standard CTV around the GTV [mm].")]
+Ratio = Annotated[float, typer.Option(help="Diffusivity in white over gray matter.")]
+Seed = Annotated[int, typer.Option(help="Seed of the random generator.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def say_where(out: Path, *, quiet: bool) -> None:
+    """Tell where the report is."""
+    if not quiet:
+        print(f"report: {(out / 'report.html').resolve()}")
+        print("For research only. Not a medical device; not for diagnosis or treatment.")

@@ -1,0 +1,56 @@
+"""``gliocast run``: a patient's scans to density, target volumes and report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gliocast.cli import options as opt
+from gliocast.cli.progress import watching
+from gliocast.core.errors import InputError
+
+
+def run(
+    patient: Annotated[
+        Path | None,
+        typer.Argument(help="Folder with t1, t1c, t2, flair and seg (plain or BraTS names).", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("gliocast-report"),
+    t1: Annotated[Path | None, typer.Option(help="T1, skull-stripped, instead of a folder.")] = None,
+    t1c: Annotated[Path | None, typer.Option(help="T1 with contrast agent.")] = None,
+    t2: Annotated[Path | None, typer.Option(help="T2.")] = None,
+    flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
+    seg: Annotated[Path | None, typer.Option(help="Tumor segmentation.")] = None,
+    labels: opt.Labels = None,
+    margin: opt.Margin = 15.0,
+    diffusivity_ratio: opt.Ratio = 10.0,
+    seed: opt.Seed = 0,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Personalize the growth model to a patient and plan a target volume."""
+    from gliocast.data import describe, read_patient, read_patient_files
+    from gliocast.pipeline import Options, run
+
+    choices = Options(margin_mm=margin, diffusivity_ratio=diffusivity_ratio, seed=seed)
+    files = {"t1": t1, "t1c": t1c, "t2": t2, "flair": flair, "seg": seg}
+    given = {name: path for name, path in files.items() if path is not None}
+    with watching(quiet=quiet) as monitor:
+        monitor.begin("read")
+        if patient is not None and not given:
+            person = read_patient(patient, labels=labels)
+        elif patient is None and len(given) == len(files):
+            person = read_patient_files(labels=labels, id="patient", **given)
+        else:
+            absent = ", ".join(f"--{name}" for name in files if name not in given)
+            raise InputError(
+                "patient",
+                expected="a folder, or all of --t1 --t1c --t2 --flair --seg",
+                got="both" if patient is not None else f"{len(given)} files, without {absent}",
+                advice="give one or the other",
+            )
+        for line in describe(person):
+            monitor.note(line)
+        for warning in person.warnings:
+            monitor.note(f"warning: {warning}")
+        run(person, out, options=choices, monitor=monitor)
+    opt.say_where(out, quiet=quiet)

@@ -1,0 +1,7 @@
+"""Patient to report: composition only, no science."""
+
+from gliocast.pipeline.deliver import agreement, run, run_demo
+from gliocast.pipeline.personalize import Findings, Options, personalize
+from gliocast.pipeline.stages import grow_to_file, plan_to_folder
+
+__all__ = ["Findings", "Options", "agreement", "grow_to_file", "personalize", "plan_to_folder", "run", "run_demo"]

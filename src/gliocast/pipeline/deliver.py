@@ -1,0 +1,127 @@
+"""Findings to files: images, tables and the report, as a whole or not at all."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from gliocast.cohort import DigitalPatient
+from gliocast.core import Monitor, Patient, Silence, Visit
+from gliocast.data import whole_folder, write_like, write_volume
+from gliocast.pipeline.personalize import Findings, Options, personalize, thresholds
+from gliocast.pipeline.record import parameters, provenance, write_json
+from gliocast.pipeline.stopwatch import Stopwatch
+from gliocast.planning import compare_plans, coverage_curve, overlap
+
+#: Densities at which a demonstration compares estimate and truth [1].
+_DEMO_LEVELS = (0.01, 0.1, 0.8)
+
+
+def run(patient: Patient, out: Path, *, options: Options | None = None, monitor: Monitor | None = None) -> Findings:
+    """Everything for one patient, written to a folder that appears as a whole or not at all."""
+    return _deliver(patient, out, options or Options(), monitor or Silence(), digital=None)
+
+
+def run_demo(
+    digital: DigitalPatient, out: Path, *, options: Options | None = None, monitor: Monitor | None = None
+) -> Findings:
+    """The same for a digital patient, whose truth is shown beside the estimate."""
+    return _deliver(digital.patient, out, options or Options(), monitor or Silence(), digital=digital)
+
+
+def agreement(findings: Findings, digital: DigitalPatient) -> dict[str, float]:
+    """How near an estimate came to the truth of a digital patient."""
+    estimate = findings.estimate
+    seed = np.array([estimate[f"seed_{axis}"] for axis in "xyz"])
+    result = {"seed error [mm]": float(np.linalg.norm(seed - np.array(digital.truth.seed)))}
+    for level in _DEMO_LEVELS:
+        dice = overlap(findings.density.data > level, digital.density.data > level)
+        result[f"density Dice at {level:g}"] = dice
+    return result
+
+
+def _deliver(
+    patient: Patient, out: Path, options: Options, monitor: Monitor, *, digital: DigitalPatient | None
+) -> Findings:
+    watch = Stopwatch(monitor)
+    with whole_folder(out) as folder:
+        findings = personalize(patient, options, watch)
+        watch.begin("write")
+        _write_volumes(findings, folder)
+        if digital is not None:
+            _write_digital(digital, folder)
+        watch.begin("report")
+        record = provenance(findings, options)
+        # matplotlib takes a second to import; only now is it needed
+        from gliocast.report import ReportContent, render_report
+
+        truth = digital.truth.identifiable() if digital else None
+        near = agreement(findings, digital) if digital else None
+        comparison = compare_plans(findings.plan, findings.density, findings.visit.labels)
+        curve = coverage_curve(findings.density, findings.visit.labels, findings.anatomy.anatomy)
+        core_threshold, whole_threshold = thresholds(findings.posterior)
+        record["seconds"] = dict(watch.seconds)
+        content = ReportContent(
+            visit=findings.visit,
+            anatomy=findings.anatomy.anatomy,
+            density=findings.density,
+            posterior=findings.posterior,
+            thresholds={"t1c": core_threshold, "flair": whole_threshold},
+            outline_dice={"core": findings.misfit.core_dice, "whole": findings.misfit.whole_dice},
+            plan=findings.plan,
+            comparison=comparison,
+            curve=curve,
+            warnings=findings.warnings,
+            provenance=record,
+            unexplained=findings.misfit.sentences(),
+            truth=truth,
+            true_density=digital.density if digital else None,
+            truth_agreement=near,
+            synthetic=digital is not None,
+        )
+        (folder / "report.html").write_text(render_report(content), encoding="utf-8")
+        watch.stop()
+        record["seconds"] = dict(watch.seconds)
+        write_json(folder / "parameters.json", parameters(findings, truth))
+        write_json(folder / "plan.json", {**asdict(comparison), "margin_mm": options.margin_mm})
+        write_json(folder / "provenance.json", record)
+    return findings
+
+
+def _write_volumes(findings: Findings, folder: Path) -> None:
+    """NIfTI outputs on the T1's grid, header geometry included."""
+    anatomy = findings.anatomy.anatomy
+    deviation = findings.density.standard_deviation
+    assert deviation is not None  # predict always gives one
+    volumes = {
+        "density": findings.density.data,
+        "density_sd": deviation,
+        "ctv_standard": findings.plan["ctv_standard"],
+        "ctv_model": findings.plan["ctv_model"],
+        "gtv": findings.plan["gtv"],
+        "white_matter": anatomy.white_matter,
+        "gray_matter": anatomy.gray_matter,
+        "csf": anatomy.csf,
+    }
+    source = findings.visit["t1"].path
+    for name, data in volumes.items():
+        _write_image(folder / f"{name}.nii.gz", data, findings.visit, source)
+
+
+def _write_image(path: Path, data: np.ndarray, visit: Visit, source: Path | None) -> None:
+    data = data.astype(np.uint8 if data.dtype == bool else np.float32)
+    if source is None:
+        write_volume(path, data, visit.grid)
+    else:
+        write_like(path, data, source)
+
+
+def _write_digital(digital: DigitalPatient, folder: Path) -> None:
+    """The synthetic scans, segmentation and true density, for whoever wants to try the stages on their own."""
+    inner = folder / "synthetic-patient"
+    inner.mkdir()
+    visit = digital.patient.visits[0]
+    for modality, scan in visit.scans.items():
+        write_volume(inner / f"{modality}.nii.gz", scan.volume.data.astype(np.int16), visit.grid)
+    write_volume(inner / "seg.nii.gz", visit.labels.data, visit.grid)
+    write_volume(folder / "true_density.nii.gz", digital.density.data, visit.grid)

@@ -1,0 +1,103 @@
+"""Patient to findings: the stages in order, and nothing that a stage should know."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gliocast.anatomy import AnatomyEstimate, estimate_anatomy
+from gliocast.core import Density, InputError, Monitor, Patient, Plan, Posterior, Visit
+from gliocast.data.atlas import load_mni152
+from gliocast.growth import FisherKolmogorov, Simulator
+from gliocast.inference import laplace
+from gliocast.observation import Misfit, misfit
+from gliocast.planning import ESTRO_EANO_MARGIN_MM, gross_tumor_volume, make_plan
+from gliocast.planning.margins import require_margin
+from gliocast.problem import Problem
+
+#: Below this Dice of the whole tumor the reader is warned that the model doesn't describe the tumor [1].
+_POOR_FIT = 0.6
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose; saved beside the results.
+
+    Args:
+        margin_mm: uniform margin of the standard CTV [mm].
+        diffusivity_ratio: white over gray matter [1].
+        seed: of the random generator.
+    """
+
+    margin_mm: float = ESTRO_EANO_MARGIN_MM
+    diffusivity_ratio: float = 10.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_margin(self.margin_mm)
+        FisherKolmogorov(self.diffusivity_ratio)
+        if self.seed < 0:
+            raise InputError("seed", expected="a nonnegative integer", got=f"{self.seed}", advice="use 0")
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """All results of one patient."""
+
+    visit: Visit
+    anatomy: AnatomyEstimate
+    posterior: Posterior
+    density: Density
+    misfit: Misfit
+    plan: Plan
+    warnings: tuple[str, ...]
+
+    @property
+    def estimate(self) -> dict[str, float]:
+        """Parameters at the posterior mode, by name."""
+        return {p.name: float(x) for p, x in zip(self.posterior.parameters, self.posterior.mode, strict=True)}
+
+
+def personalize(patient: Patient, options: Options, monitor: Monitor) -> Findings:
+    """Anatomy, posterior, density and plan of a patient's first visit.
+
+    Raises:
+        InputError: the T1 isn't one of a brain, or the segmentation leaves nothing to plan.
+        QualityError: the atlas doesn't fit.
+        ConvergenceError: the fit didn't converge.
+    """
+    visit = patient.visits[0]
+    monitor.begin("anatomy")
+    anatomy = estimate_anatomy(visit, load_mni152(), monitor=monitor)
+    monitor.note(f"anatomy: {anatomy.quality}{' (cached)' if anatomy.cached else ''}")
+    monitor.begin("fit")
+    problem = Problem.pose(
+        visit.labels, anatomy.anatomy, forward=Simulator(FisherKolmogorov(options.diffusivity_ratio))
+    )
+    start, spread = problem.start()
+    generator = np.random.default_rng(options.seed)
+    posterior = laplace(problem, start=start, spread=spread, generator=generator, progress=monitor.advance)
+    monitor.begin("density")
+    density = problem.predict(posterior, anatomy.anatomy, progress=monitor.advance)
+    left = misfit(visit.labels, density.data, *thresholds(posterior))
+    monitor.note(f"fit: Dice of core {left.core_dice:.3f}, of whole tumor {left.whole_dice:.3f}")
+    monitor.begin("plan")
+    plan = make_plan(visit.labels, anatomy.anatomy, density, margin_mm=options.margin_mm)
+    warnings = [*patient.warnings, *_plan_warnings(visit, left)]
+    return Findings(visit, anatomy, posterior, density, left, plan, tuple(warnings))
+
+
+def thresholds(posterior: Posterior) -> tuple[float, float]:
+    """Visibility thresholds of T1c and FLAIR; a T1c that shows no core has a threshold that nothing reaches."""
+    estimate = dict(zip((p.name for p in posterior.parameters), posterior.mode, strict=True))
+    return float(estimate.get("t1c_threshold", 1.0)), float(estimate["flair_threshold"])
+
+
+def _plan_warnings(visit: Visit, left: Misfit) -> list[str]:
+    _, note = gross_tumor_volume(visit.labels)
+    warnings = [note] if note else []
+    if left.whole_dice < _POOR_FIT:
+        warnings.append(
+            f"the fitted outlines agree poorly with the segmentation (whole tumor Dice {left.whole_dice:.2f}); "
+            "growth from one focus doesn't describe this tumor"
+        )
+    return warnings

@@ -1,0 +1,97 @@
+"""The model's target volume: the densest voxels, as many as the standard plan has.
+
+Two plans of one volume differ only in where they put it, so that what each covers can be compared without the
+trivial gain of treating more.
+"""
+
+import numpy as np
+
+from gliocast.core import Anatomy, Density, Grid, InputError, LabelMap, Plan
+from gliocast.core.volume import require_shape
+from gliocast.planning.margins import (
+    ESTRO_EANO_MARGIN_MM,
+    distance_from,
+    expand,
+    gross_tumor_volume,
+    require_margin,
+    treatable_region,
+)
+
+
+def isovolumetric_ctv(density: Density, *, reference: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """The voxels of highest density within a region, exactly as many as `reference` has.
+
+    Where voxels tie at the level where the count runs out (the zero density beyond the simulated front, for one),
+    those nearest to the denser voxels are taken, and of these the first by index; where nothing is
+    denser, those nearest to the reference. The result depends on nothing else.
+
+    Args:
+        density: expected tumor-cell density.
+        reference: bool, shape of the grid; only its number of voxels counts (and its place where all else ties).
+        within: bool, shape of the grid, where the target may lie.
+
+    Returns:
+        bool, shape of the grid, with as many voxels as `reference`.
+
+    Raises:
+        InputError: if the reference is empty or has more voxels than `within`, a shape doesn't fit or the density
+            isn't finite there.
+    """
+    require_shape(reference, density.grid, "reference plan")
+    require_shape(within, density.grid, "region to stay within")
+    num_voxels, num_available = int(np.count_nonzero(reference)), int(np.count_nonzero(within))
+    if not 0 < num_voxels <= num_available:
+        raise InputError(
+            "reference plan",
+            expected=f"between 1 and {num_available} voxels, all that the brain has",
+            got=f"{num_voxels}",
+            advice="check that plan and brain mask belong to the same scan",
+        )
+    values = density.data[within]
+    if not np.isfinite(values).all():
+        raise InputError("density", expected="finite numbers", got="NaN or infinity", advice="simulate it anew")
+    level = np.partition(values, num_available - num_voxels)[num_available - num_voxels]
+    chosen = within & (density.data > level)
+    tied = within & (density.data == level)
+    num_missing = num_voxels - int(np.count_nonzero(chosen))
+    chosen[_nearest(tied, chosen if chosen.any() else reference, density.grid, num_missing)] = True
+    return chosen
+
+
+def make_plan(labels: LabelMap, anatomy: Anatomy, density: Density, *, margin_mm: float = ESTRO_EANO_MARGIN_MM) -> Plan:
+    """The standard plan and the model's plan of exactly the same volume.
+
+    Args:
+        labels: the segmentation.
+        anatomy: tissue on the same grid.
+        density: expected tumor-cell density on the same grid.
+        margin_mm: uniform margin of the standard plan [mm], 0 < margin <= 50.
+
+    Returns:
+        Plan with the volumes ``gtv``, ``ctv_standard`` and ``ctv_model``.
+
+    Raises:
+        InputError: as `standard_ctv` and `isovolumetric_ctv` do, and if the grids differ.
+    """
+    require_margin(margin_mm)
+    labels.grid.require_same(density.grid, "density")
+    gtv, _ = gross_tumor_volume(labels)
+    region = treatable_region(labels, anatomy)
+    standard = expand(gtv, labels.grid, margin_mm, region)
+    model = isovolumetric_ctv(density, reference=standard, within=region)
+    return Plan({"gtv": gtv, "ctv_standard": standard, "ctv_model": model}, labels.grid, margin_mm)
+
+
+def _nearest(tied: np.ndarray, source: np.ndarray, grid: Grid, count: int) -> tuple[np.ndarray, ...]:
+    """Indices of the `count` tied voxels nearest to `source`, the first by index where distances tie too."""
+    candidates = np.nonzero(tied)  # in index order, whatever the memory layout
+    if len(candidates[0]) == count:  # the usual case: real densities hardly ever tie
+        return candidates
+    diagonal = float(np.linalg.norm(np.multiply(grid.shape, grid.spacing)))
+    reach = 10.0  # doubled up from a centimeter: sweeping the whole grid takes seconds, a box around the tumor doesn't
+    distance = distance_from(source, grid, reach_mm=reach)[candidates]
+    while np.count_nonzero(np.isfinite(distance)) < count and reach < diagonal:
+        reach *= 2
+        distance = distance_from(source, grid, reach_mm=reach)[candidates]
+    nearest = np.argsort(distance, kind="stable")[:count]
+    return tuple(axis[nearest] for axis in candidates)

@@ -1,0 +1,192 @@
+"""Target volumes of the guidelines: what is visible, grown by a uniform margin, cropped where no tumor can be.
+
+A margin is a distance in millimeters between voxel centers, computed exactly (Euclidean distance transform with the
+grid's own spacing), never a number of voxels.
+
+Source: Niyazi et al. 2023, "ESTRO-EANO guideline on target delineation and radiotherapy details for glioblastoma":
+GTV = resection cavity and residual enhancing tumor, CTV = GTV + 15 mm, cropped at the anatomical barriers.
+"""
+
+import numpy as np
+from scipy import ndimage
+
+from gliocast.core import Anatomy, Grid, InputError, LabelMap
+from gliocast.core.volume import require_shape
+
+#: GTV to CTV [mm]: ESTRO-EANO 2023. (EORTC 2016 used 20 mm, RTOG 20 to 25 mm.)
+ESTRO_EANO_MARGIN_MM = 15.0
+#: No guideline grows a brain tumor by more than this [mm]; anything larger is a slip of units.
+LARGEST_MARGIN_MM = 50.0
+
+#: Fluid nearer to the surface of the brain than this is taken for a sulcus or a cistern [mm]. Set on MNI152 and two
+#: TCGA patients: the temporal and occipital horns begin at about 15 mm, most sulci end there.
+SHALLOWEST_VENTRICLE_MM = 15.0
+#: A ventricle reaches at least this deep somewhere [mm]; on the same brains the Sylvian fissure doesn't.
+VENTRICLE_SEED_DEPTH_MM = 25.0
+#: A ventricle is thicker than a fissure: somewhere a ball of this radius fits into it [mm].
+VENTRICLE_BALL_MM = 2.0
+#: How far the ball's center may be left behind, so that horns taper off instead of being cut [mm].
+VENTRICLE_REACH_MM = 4.0
+
+
+def gross_tumor_volume(labels: LabelMap) -> tuple[np.ndarray, str | None]:
+    """Gross tumor volume: tumor core and resection cavity; the whole tumor where neither was segmented.
+
+    Departs from the guideline in that the non-enhancing core counts as visible tumor: automatic segmentations give
+    necrosis, which lies inside the GTV anyway, and non-enhancing core one number.
+
+    Args:
+        labels: the segmentation.
+
+    Returns:
+        The mask, bool, shape of the grid; and a sentence for the reader where the rule had to bend, else None.
+
+    Raises:
+        InputError: if nothing is segmented.
+    """
+    visible = labels.core | labels.cavity
+    if visible.any():
+        return visible, None
+    if not labels.whole.any():
+        raise InputError(
+            "segmentation", expected="tumor or resection cavity", got="background only", advice="segment the tumor"
+        )
+    return labels.whole, "No tumor core is segmented: the gross tumor volume is the whole tumor as FLAIR shows it."
+
+
+def ventricles(anatomy: Anatomy) -> np.ndarray:
+    """Ventricles: cerebrospinal fluid that lies deep in the brain and is thicker than a fissure.
+
+    Fluid (probability > 0.5) at least 15 mm below the surface of the brain mask is searched for places where a ball
+    of 2 mm radius fits; of the connected sets of such places, those that reach 25 mm deep are kept, and grow back
+    by 4 mm within the deep fluid.
+
+    Limits: the rule sees depth and thickness, not names. The quadrigeminal cistern and thick stretches of the deep
+    interhemispheric fissure pass for ventricle (there is no tissue to treat in either); the tips of the horns, and
+    slit ventricles that a mass has pressed shut, are missed (they then stay inside the target, the safe side). A
+    fluid-filled tumor cyst passes for ventricle too, which is why the GTV is added back wherever this mask is cut out.
+
+    Args:
+        anatomy: tissue probabilities.
+
+    Returns:
+        bool mask, shape of the grid.
+    """
+    spacing = anatomy.grid.spacing
+    mask = np.zeros(anatomy.grid.shape, dtype=bool)
+    if not anatomy.brain.any():
+        return mask
+    box = _bounding_box(anatomy.brain)
+    # one voxel of padding: the surface of a brain that touches the edge of its box is a surface too
+    depth = ndimage.distance_transform_edt(np.pad(anatomy.brain[box], 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    fluid = (anatomy.csf[box] > 0.5) & (depth >= SHALLOWEST_VENTRICLE_MM)
+    if not fluid.any():
+        return mask
+    inner = _bounding_box(fluid)
+    fluid, depth = fluid[inner], depth[inner]
+    thickness = ndimage.distance_transform_edt(np.pad(fluid, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    places, num_places = ndimage.label(thickness > VENTRICLE_BALL_MM)
+    reaches = np.asarray(ndimage.maximum(depth, places, range(num_places + 1)))
+    is_ventricle = reaches >= VENTRICLE_SEED_DEPTH_MM
+    is_ventricle[0] = False
+    seeds = is_ventricle[places]
+    if seeds.any():
+        near = ndimage.distance_transform_edt(~seeds, sampling=spacing) <= VENTRICLE_REACH_MM
+        mask[box][inner] = fluid & near
+    return mask
+
+
+def treatable_region(labels: LabelMap, anatomy: Anatomy) -> np.ndarray:
+    """Where a target volume may lie: brain without ventricles, and the gross tumor volume wherever it is, bool."""
+    labels.grid.require_same(anatomy.grid, "anatomy")
+    gtv, _ = gross_tumor_volume(labels)
+    return (anatomy.brain & ~ventricles(anatomy)) | gtv
+
+
+def distance_from(mask: np.ndarray, grid: Grid, *, reach_mm: float) -> np.ndarray:
+    """Euclidean distance from each voxel's center to the nearest one of `mask` [mm]; inf beyond `reach_mm`.
+
+    Args:
+        mask: bool, shape of the grid, not empty.
+        grid: where it lies; its axes are taken as orthogonal.
+        reach_mm: how far distances are needed [mm]; only the box around the mask grown by it is swept.
+
+    Returns:
+        float32, shape of the grid.
+    """
+    require_shape(mask, grid, "mask")
+    if not mask.any():
+        raise InputError("mask", expected="at least one voxel", got="none", advice="pass a mask that holds something")
+    box = tuple(
+        slice(max(0, side.start - reach), side.stop + reach)
+        for side, reach in zip(
+            _bounding_box(mask), (int(np.ceil(reach_mm / spacing)) for spacing in grid.spacing), strict=True
+        )
+    )
+    distance = np.full(grid.shape, np.inf, dtype=np.float32)
+    # compared in float32 on both sides: 15 steps of 0.9 mm are 13.5 mm, not 13.500000000000002
+    near = ndimage.distance_transform_edt(~mask[box], sampling=grid.spacing).astype(np.float32)
+    distance[box] = np.where(near <= np.float32(reach_mm), near, np.float32(np.inf))
+    return distance
+
+
+def expand(mask: np.ndarray, grid: Grid, margin_mm: float, within: np.ndarray) -> np.ndarray:
+    """Every voxel of `within` whose center lies within `margin_mm` of a voxel center of `mask`.
+
+    The mask itself stays only where it lies in `within`. Distances pass straight through barriers (from one
+    hemisphere into the other across the falx), as a geometric expansion in a planning system does.
+
+    Args:
+        mask: bool, shape of the grid, not empty.
+        grid: where both masks lie.
+        margin_mm: distance to grow by [mm], 0 < margin <= 50; 15 by ESTRO-EANO 2023.
+        within: bool, shape of the grid.
+
+    Returns:
+        bool, shape of the grid.
+
+    Raises:
+        InputError: if the margin is no sensible length, the mask is empty or a shape doesn't fit.
+    """
+    require_margin(margin_mm)
+    require_shape(within, grid, "region to stay within")
+    return np.isfinite(distance_from(mask, grid, reach_mm=margin_mm)) & within
+
+
+def standard_ctv(labels: LabelMap, anatomy: Anatomy, *, margin_mm: float = ESTRO_EANO_MARGIN_MM) -> np.ndarray:
+    """Standard clinical target volume: GTV + margin, cropped at brain and ventricles; the GTV always stays in.
+
+    Falx and tentorium aren't cropped at (the anatomy doesn't know them).
+
+    Args:
+        labels: the segmentation.
+        anatomy: tissue on the same grid.
+        margin_mm: uniform margin [mm], 0 < margin <= 50.
+
+    Returns:
+        bool, shape of the grid.
+
+    Raises:
+        InputError: if the margin is no sensible length, nothing is segmented or the grids differ.
+    """
+    require_margin(margin_mm)
+    gtv, _ = gross_tumor_volume(labels)
+    return expand(gtv, labels.grid, margin_mm, treatable_region(labels, anatomy))
+
+
+def require_margin(margin_mm: float) -> None:
+    """Raise InputError unless 0 < margin <= 50 mm."""
+    if not (np.isfinite(margin_mm) and 0 < margin_mm <= LARGEST_MARGIN_MM):
+        raise InputError(
+            "margin",
+            expected=f"a length in (0, {LARGEST_MARGIN_MM:g}] mm",
+            got=f"{margin_mm:g} mm",
+            advice=f"use {ESTRO_EANO_MARGIN_MM:g} mm (ESTRO-EANO 2023) unless your protocol says otherwise",
+        )
+
+
+def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Smallest box that holds a mask, which must not be empty."""
+    axes = range(mask.ndim)
+    lines = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
+    return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)

@@ -1,0 +1,79 @@
+"""How much of the expected tumor a plan covers, against how much tissue it treats."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gliocast.planning import CoverageCurve, PlanComparison
+from gliocast.report.style import BLUE, FAINT, INK, PAGE_WIDTH_IN, VERMILLION
+
+MARGIN_TICKS_MM = (0, 5, 10, 15, 20, 25, 30, 40)
+#: The left-out share is drawn down to this; below, other errors of a plan dwarf it.
+SMALLEST_SHARE_PERCENT = 0.01
+
+
+def coverage_figure(curve: CoverageCurve, comparison: PlanComparison, *, margin_mm: float) -> Figure:
+    """Covered share against treated volume for growing margins and density levels, and the share left out.
+
+    Args:
+        curve: both families.
+        comparison: the plan, marked on both curves.
+        margin_mm: the plan's margin [mm].
+    """
+    figure = Figure(figsize=(PAGE_WIDTH_IN, 3.4))
+    covered, left_out = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.145, top=0.845, wspace=0.2)
+    families = (
+        (curve.covered_by_density, comparison.covered_by_model, BLUE, "-", "highest density (model)"),
+        (curve.covered_by_margin, comparison.covered_by_standard, VERMILLION, "--", "uniform margin (standard)"),
+    )
+    for share, at_plan, color, dashes, name in families:
+        marker = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "zorder": 5}
+        covered.plot(curve.volume_ml, 100 * share, dashes, color=color, linewidth=2, label=name)
+        covered.plot([comparison.standard_ml], [100 * at_plan], color=color, **marker)
+        missing = 100 * np.clip(1 - share, 0, 1)
+        missing[missing < SMALLEST_SHARE_PERCENT] = np.nan
+        left_out.semilogy(curve.volume_ml, missing, dashes, color=color, linewidth=2)
+        if 100 * (1 - at_plan) >= SMALLEST_SHARE_PERCENT:
+            left_out.plot([comparison.standard_ml], [100 * (1 - at_plan)], color=color, **marker)
+    covered.set_ylabel("expected tumor burden covered [%]")
+    left_out.set_ylabel("expected tumor burden left out [%]")
+    lowest = 100 * (1 - np.interp(_widest_volume(curve, comparison), curve.volume_ml, curve.covered_by_density))
+    left_out.set_ylim(bottom=max(float(lowest) / 1.5, SMALLEST_SHARE_PERCENT))
+    left_out.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    covered.legend(loc="lower right")
+    for axes in (covered, left_out):
+        _finish(axes, curve, comparison)
+    covered.annotate(
+        f"plan: GTV + {margin_mm:g} mm,\n{comparison.standard_ml:.0f} ml",
+        (comparison.standard_ml, covered.get_ylim()[0]),
+        xytext=(5, 42),
+        textcoords="offset points",
+        color=FAINT,
+        fontsize=8.5,
+    )
+    return figure
+
+
+def _finish(axes: Axes, curve: CoverageCurve, comparison: PlanComparison) -> None:
+    """Grid, the plan's volume, and the margins as a second scale on top."""
+    axes.set_xlabel("treated volume [ml]")
+    axes.grid(color="#e5e7eb", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.axvline(comparison.standard_ml, color=FAINT, linewidth=1.0, linestyle=":")
+    lower, upper = float(curve.volume_ml[0]), _widest_volume(curve, comparison)
+    axes.set_xlim(lower - 0.02 * (upper - lower), upper + 0.02 * (upper - lower))
+    widest = np.interp(upper, curve.volume_ml, curve.margin_mm)
+    margins = [tick for tick in MARGIN_TICKS_MM if tick <= widest]
+    places = np.interp(margins, curve.margin_mm, curve.volume_ml)
+    kept = [k for k in range(len(margins)) if k == 0 or places[k] - places[k - 1] > 0.04 * (upper - lower)]
+    top = axes.secondary_xaxis("top")
+    top.set_xticks([places[k] for k in kept], labels=[str(margins[k]) for k in kept])
+    top.set_xlabel("uniform margin around the GTV [mm]", color=INK)
+    top.spines["top"].set_visible(True)
+
+
+def _widest_volume(curve: CoverageCurve, comparison: PlanComparison) -> float:
+    """Where the volume axis ends [ml]: twice the plan, and not before a margin covers all but half a percent."""
+    nearly_all, _ = curve.volume_to_cover(0.995)
+    return float(min(curve.volume_ml[-1], max(2 * comparison.standard_ml, np.nan_to_num(nearly_all, nan=np.inf))))

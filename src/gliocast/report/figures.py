@@ -1,0 +1,150 @@
+"""Every figure of the report with its words: what is seen, for those who look and those who can't."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from gliocast.report.content import ReportContent
+from gliocast.report.ctv import ctv_comparison
+from gliocast.report.curves import coverage_figure
+from gliocast.report.maps import anatomy_maps, density_maps
+from gliocast.report.marginals import marginals
+from gliocast.report.montage import ISODENSITY_LEVELS, montage
+from gliocast.report.outlines import outline_comparison, truth_comparison
+from gliocast.report.style import figure_style, to_png
+from gliocast.report.tables import number, percent
+
+CONVENTION = (
+    "Three planes through the middle of the tumor, in radiological convention: the patient's right (R) is on the left "
+    "of axial and coronal views, the front (A) on the left of the sagittal view; x, y, z in mm of the scanner (RAS)."
+)
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """A figure on the page: its number, the PNG as base64, its alternative text and its caption."""
+
+    number: int
+    png: str
+    alt: str
+    caption: str
+
+
+def make_figures(content: ReportContent) -> dict[str, FigureEntry]:
+    """Draw every figure that the content has something for, numbered in the order of the page."""
+    entries: dict[str, FigureEntry] = {}
+    with figure_style():
+        for key, figure, alt, caption in (
+            *_density_figures(content),
+            *_plan_figures(content),
+            *_model_figures(content),
+        ):
+            png = b64encode(to_png(figure)).decode("ascii")
+            entries[key] = FigureEntry(len(entries) + 1, png, alt, caption)
+    return entries
+
+
+#: Key, figure, alternative text, caption.
+_Drawn = tuple[str, Figure, str, str]
+
+
+def _density_figures(content: ReportContent) -> Iterator[_Drawn]:
+    """What the model sees, and whether it fits."""
+    visit, density = content.visit, content.density
+    levels = ", ".join(f"{level:g}" for level in ISODENSITY_LEVELS)
+    yield (
+        "montage",
+        montage(visit, density),
+        f"T1c and FLAIR slices with lines of equal tumor-cell density ({levels}) around the segmented tumor.",
+        f"Scans with the expected tumor. Top: T1c; bottom: FLAIR. Warm lines: expected tumor-cell density {levels} "
+        f"[fraction of carrying capacity]; blue lines: segmented core (solid) and whole tumor (dotted). {CONVENTION}",
+    )
+    yield "density", density_maps(visit, density), *_density_words(content)
+    if content.thresholds:
+        yield (
+            "outlines",
+            outline_comparison(visit, density, thresholds=content.thresholds, dice=content.outline_dice),
+            "Segmented outlines against those that the fitted model simulates, disagreement tinted. " + _dice(content),
+            f"Observed against simulated outlines. White: segmented; blue, dashed: where the density reaches the "
+            f"fitted threshold of visibility ({_thresholds(content)}). Orange: segmented but not simulated; blue: "
+            f"simulated but not segmented.",
+        )
+
+
+def _plan_figures(content: ReportContent) -> Iterator[_Drawn]:
+    """The target volumes and what they cover."""
+    yield "ctv", ctv_comparison(content.visit, content.plan), *_ctv_words(content)
+    yield (
+        "coverage",
+        coverage_figure(content.curve, content.comparison, margin_mm=content.plan.margin_mm),
+        "Curves of the expected tumor burden covered, and left out, against the treated volume in ml.",
+        "Share of the expected tumor burden covered (left) and left out (right, logarithmic) against treated volume "
+        "[ml]: a uniform margin growing from the GTV (upper scale, mm) against the densest tissue of the same volume. "
+        "Dots: the two plans. Both curves are computed under the model's own density.",
+    )
+
+
+def _model_figures(content: ReportContent) -> Iterator[_Drawn]:
+    """The parameters, the truth where it is known, and the anatomy."""
+    visit, density = content.visit, content.density
+    yield (
+        "marginals",
+        marginals(content.posterior, truth=content.truth),
+        "Histograms of the posterior of each parameter with mode and 95 % interval.",
+        "Marginal posteriors of the parameters; seed coordinates in mm of the scanner (RAS). Sand: range typical of "
+        "patients (it may fill a whole panel)." + (" Dashed: the truth." if content.truth else ""),
+    )
+    if content.true_density is not None:
+        yield (
+            "truth",
+            truth_comparison(visit, density, content.true_density),
+            "Lines of equal density of the estimate laid over those of the truth on T1c slices.",
+            "Estimate against truth: lines of equal tumor-cell density on T1c, white for the truth.",
+        )
+    yield (
+        "anatomy",
+        anatomy_maps(visit, content.anatomy),
+        "Tissue classes over T1c slices: gray matter, cerebrospinal fluid, ventricles.",
+        "The anatomy that the tumor grew in, over T1c: gray matter (orange), cerebrospinal fluid (light blue) and "
+        "ventricles (dark blue); the rest is white matter. Where the tints don't follow the scan, the registration "
+        "failed and nothing above can be trusted.",
+    )
+
+
+def _density_words(content: ReportContent) -> tuple[str, str]:
+    deviation = content.density.standard_deviation
+    lower = "" if deviation is None else " Bottom: its posterior standard deviation, of the same unit."
+    caption = (
+        "Top: expected tumor-cell density [fraction of carrying capacity], on a logarithmic scale from 0.001 "
+        f"(transparent below).{lower} Blue lines: segmentation as above."
+    )
+    peak = "" if deviation is None else f"; standard deviation up to {number(float(deviation.max()), 2)}"
+    return f"Color maps of density, at most {number(float(content.density.data.max()), 2)}{peak}, over T1c.", caption
+
+
+def _ctv_words(content: ReportContent) -> tuple[str, str]:
+    plans = content.comparison
+    size = f"{number(plans.standard_ml, 4)} ml"
+    return (
+        f"Outlines of two clinical target volumes of {size} each on T1c and FLAIR; they overlap with Dice "
+        f"{plans.overlap:.2f}.",
+        f"Clinical target volumes of {size} each. Orange: GTV + {content.plan.margin_mm:g} mm, cropped at brain and "
+        f"ventricles; blue: the tissue of highest expected density; tinted: what only one of them treats; white: gross "
+        f"tumor volume. Covered share of the expected burden: {percent(plans.covered_by_standard)} (standard), "
+        f"{percent(plans.covered_by_model)} (model).",
+    )
+
+
+def _thresholds(content: ReportContent) -> str:
+    names = {"t1c": "T1c", "flair": "FLAIR"}
+    return ", ".join(
+        f"{name} {number(content.thresholds[key], 2)}" for key, name in names.items() if key in content.thresholds
+    )
+
+
+def _dice(content: ReportContent) -> str:
+    names = {"core": "core", "whole": "whole tumor"}
+    shown = [f"{name} {content.outline_dice[key]:.2f}" for key, name in names.items() if key in content.outline_dice]
+    return f"Dice: {', '.join(shown)}." if shown else ""

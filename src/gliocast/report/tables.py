@@ -1,0 +1,193 @@
+"""The numbers of the report as text: key figures, tables, provenance."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gliocast.core import MODALITIES
+from gliocast.planning.coverage import MM3_PER_ML
+from gliocast.report.content import ReportContent
+from gliocast.report.marginals import has_typical_range, readable_name, readable_unit, symbol_pieces
+
+SHOWN_HASH_DIGITS = 12
+FAINTEST_ISODENSITY = 0.01
+#: Below this share of the GTV in the model's target, the page says so.
+COMPLETE_SHARE = 0.9995
+#: What could name a patient: absolute paths, and names of image and data files.
+_PATH = re.compile(
+    r"(?<![\w.)\]<])(?:[A-Za-z]:)?[\\/](?!\s)[^\s'\",;:)]+|[^\s'\"(]+\.(?:nii(?:\.gz)?|dcm|npz|json|gz)\b"
+)
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A number that the reader should see first."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ParameterRow:
+    """One parameter as text; `symbol` in pieces, each with whether it is an index."""
+
+    name: str
+    symbol: list[tuple[str, bool]]
+    unit: str
+    mode: str
+    deviation: str
+    interval: str
+    typical: str
+    truth: str | None
+    inside: bool | None
+
+
+def scrub(text: str) -> str:
+    """The text without paths and file names, which often hold a patient's name."""
+    return _PATH.sub("[file]", text)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number to some significant digits, without exponent, and with a true minus sign."""
+    if not np.isfinite(value):
+        return "–"
+    decimals = max(0, digits - 1 - int(np.floor(np.log10(abs(value))))) if value else 0
+    return _minus(f"{value:.{min(decimals, 6)}f}")
+
+
+def percent(share: float) -> str:
+    """A share as percent, with as many decimals as it takes that 0.9996 isn't shown as 100 nor 0.0004 as 0."""
+    rest, decimals = 100 * min(share, 1 - share), 1
+    while 0 < rest < 0.5 * 10**-decimals and decimals < 4:
+        decimals += 1
+    return f"{100 * share:.{decimals}f} %"
+
+
+def key_figures(content: ReportContent) -> list[KeyFigure]:
+    """What the reader should see first."""
+    plans, labels = content.comparison, content.visit.labels
+    voxel_ml = labels.grid.voxel_volume / MM3_PER_ML
+    whole, core = (float(np.count_nonzero(mask)) * voxel_ml for mask in (labels.whole, labels.core))
+    infiltrated = content.density.volume_above(FAINTEST_ISODENSITY) / MM3_PER_ML
+    dice = " / ".join(f"{content.outline_dice[part]:.2f}" for part in ("core", "whole") if part in content.outline_dice)
+    return [
+        KeyFigure(f"{number(whole)} ml", f"visible tumor, of which core {number(core)} ml"),
+        KeyFigure(f"{number(infiltrated)} ml", f"expected density above {FAINTEST_ISODENSITY:g}"),
+        KeyFigure(percent(beyond_share(content)), "of the expected tumor burden lies beyond the visible outline"),
+        KeyFigure(
+            f"{number(plans.standard_ml)} ml", f"each CTV (GTV + {content.plan.margin_mm:g} mm, and the model's)"
+        ),
+        KeyFigure(f"{plans.overlap:.2f}", "overlap of the two CTVs (Dice)"),
+        KeyFigure(dice or "–", "fit: simulated against segmented outline (Dice, core / whole tumor)"),
+    ]
+
+
+def beyond_share(content: ReportContent) -> float:
+    """Share of the expected burden beyond the visible outline."""
+    return content.comparison.burden_beyond_ml / content.comparison.burden_ml
+
+
+def summary(content: ReportContent) -> str:
+    """The finding in two sentences."""
+    plans = content.comparison
+    return (
+        f"Of the tumor that the model expects, {percent(beyond_share(content))} lies beyond what the scans show. "
+        f"With {number(plans.standard_ml)} ml treated, the standard target (GTV + {content.plan.margin_mm:g} mm) "
+        f"covers {percent(plans.covered_by_standard)} of the expected tumor burden, and the densest tissue of the same "
+        f"volume {percent(plans.covered_by_model)}."
+    )
+
+
+def cautions(content: ReportContent) -> list[str]:
+    """The warnings of the stages, and those that the numbers of the report give rise to."""
+    found = [scrub(text) for text in content.warnings]
+    plans = content.comparison
+    if plans.gtv_in_model < COMPLETE_SHARE:
+        left_out = (1 - plans.gtv_in_model) * plans.gtv_ml
+        found.append(
+            f"The model's CTV leaves out {percent(1 - plans.gtv_in_model)} of the visible gross tumor volume "
+            f"({number(left_out)} ml): the model doesn't explain that part of the tumor, and no target may omit it."
+        )
+    return found
+
+
+def plan_table(content: ReportContent) -> list[tuple[str, str, str]]:
+    """Rows of (what, standard CTV, model CTV)."""
+    plans = content.comparison
+
+    def beyond(covered_ml: float) -> str:
+        share = covered_ml / plans.burden_beyond_ml if plans.burden_beyond_ml else float("nan")
+        return f"{number(covered_ml)} ml ({percent(share)})" if np.isfinite(share) else "–"
+
+    return [
+        ("Volume", f"{number(plans.standard_ml, 4)} ml", f"{number(plans.model_ml, 4)} ml"),
+        ("Gross tumor volume inside", percent(1.0), percent(plans.gtv_in_model)),
+        ("Expected tumor burden covered", percent(plans.covered_by_standard), percent(plans.covered_by_model)),
+        ("… left out", percent(1 - plans.covered_by_standard), percent(1 - plans.covered_by_model)),
+        (
+            f"Burden beyond the visible outline covered, of {number(plans.burden_beyond_ml)} ml",
+            beyond(plans.beyond_standard_ml),
+            beyond(plans.beyond_model_ml),
+        ),
+    ]
+
+
+def parameter_table(content: ReportContent) -> list[ParameterRow]:
+    """One row for each parameter, rounded to two digits of its standard deviation."""
+    posterior, truth = content.posterior, content.truth or {}
+    rows = []
+    columns = zip(
+        posterior.parameters, posterior.mode, posterior.standard_deviation, posterior.interval(0.95), strict=True
+    )
+    for parameter, mode, deviation, (lower, upper) in columns:
+        decimals = min(6, max(0, 1 - int(np.floor(np.log10(deviation))))) if deviation > 0 else 3
+        value = truth.get(parameter.name)
+        typical = f"{parameter.typical[0]:g} to {parameter.typical[1]:g}" if has_typical_range(parameter) else "–"
+        rows.append(
+            ParameterRow(
+                name=readable_name(parameter),
+                symbol=symbol_pieces(parameter),
+                unit=readable_unit(parameter),
+                mode=_minus(f"{mode:.{decimals}f}"),
+                deviation=f"{deviation:.{decimals}f}",
+                interval=_minus(f"{lower:.{decimals}f} to {upper:.{decimals}f}"),
+                typical=_minus(typical),
+                truth=None if value is None else _minus(f"{value:.{decimals}f}"),
+                inside=None if value is None else bool(lower <= value <= upper),
+            )
+        )
+    return rows
+
+
+def provenance_tables(content: ReportContent) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Titled lists of (what, value): versions and seed, shortened hashes of the inputs, wall times."""
+    record = content.provenance
+    versions = [(str(name), str(version)) for name, version in _items(record.get("versions"))]
+    if "seed" in record:
+        versions.append(("random seed", str(record["seed"])))
+    hashes = [
+        (_input_name(str(name), k), str(digest)[:SHOWN_HASH_DIGITS])
+        for k, (name, digest) in enumerate(_items(record.get("inputs")), start=1)
+    ]
+    seconds = [(str(stage), float(value)) for stage, value in _items(record.get("seconds"))]
+    times = [(stage, f"{value:.1f} s") for stage, value in seconds]
+    if times:
+        times.append(("total", f"{sum(value for _, value in seconds):.1f} s"))
+    tables = [("Versions", versions), ("Inputs (hash)", hashes), ("Wall time", times)]
+    return [(title, [(scrub(name), scrub(value)) for name, value in rows]) for title, rows in tables if rows]
+
+
+def _items(mapping: Any) -> Iterable[tuple[Any, Any]]:
+    return mapping.items() if mapping else ()
+
+
+def _input_name(name: str, k: int) -> str:
+    """Modalities keep their name; anything else could be a file's or a patient's."""
+    return name if name.lower() in (*MODALITIES, "seg", "labels", "segmentation") else f"input {k}"
+
+
+def _minus(text: str) -> str:
+    return re.sub(r"(?<![\w])-(?=\d)", "−", text)

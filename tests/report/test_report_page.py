@@ -1,0 +1,146 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gliocast.core import Density, InputError
+from gliocast.report import render_report
+from gliocast.report.html import RESEARCH_NOTICE
+from gliocast.report.tables import cautions, number, parameter_table, percent, scrub
+
+PATIENT = "Doe_John_1961"
+
+
+@pytest.fixture(scope="module")
+def page(case, make_content, truth):
+    """A report of a demonstration, with input that tries to name the patient."""
+    content = make_content(
+        case,
+        warnings=(f"/data/{PATIENT}/scan_t1.nii.gz holds <script>alert('negative voxels')</script>",),
+        unexplained=("Two foci & a <b>satellite</b>.",),
+        provenance={
+            "versions": {"gliocast": "0.1.0"},
+            "seed": 7,
+            "inputs": {"t1c": "0123456789abcdef0123", f"{PATIENT}_flair.nii.gz": "fedcba9876543210"},
+            "seconds": {"anatomy": 12.34, "fit": 5.0},
+            "command": f"gliocast run /data/{PATIENT}",
+        },
+        truth=truth,
+        true_density=Density(np.roll(case.density.data, 1, axis=0), case.density.grid, 1.0),
+        truth_agreement={"seed error [mm]": 0.84, "density Dice at 0.1": 0.961},
+        synthetic=True,
+    )
+    return render_report(content)
+
+
+def test_page_needs_nothing_else(page):
+    text = re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,", page)
+    for outside in ("http://", "https://", "file:", "//cdn", "url(", "@import", "<script", "<link", "href="):
+        assert outside not in text
+    assert set(re.findall(r'src="([^"]*)"', text)) == {"data:image/png;base64,"}
+
+
+def test_page_names_no_patient_and_no_file(page):
+    text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
+    assert PATIENT not in text
+    assert ".nii" not in text
+    assert "/data" not in text
+
+
+def test_page_says_for_research_only_at_both_ends(page):
+    assert page.count(RESEARCH_NOTICE) == 2
+    assert page.index(RESEARCH_NOTICE) < page.index("<h1>")
+    assert page.rindex(RESEARCH_NOTICE) > page.index("Provenance")
+
+
+def test_text_is_escaped(page):
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "Two foci &amp; a &lt;b&gt;satellite&lt;/b&gt;." in page
+
+
+def test_every_figure_has_words(page):
+    alts, captions = re.findall(r'<img [^>]*alt="([^"]*)"', page), re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert len(alts) == len(captions) == 8
+    assert min(map(len, alts)) > 40
+    assert [int(k) for k in re.findall(r"<b>Figure (\d)\.</b>", page)] == list(range(1, 9))
+
+
+def test_page_is_small(page):
+    assert len(page) < 6_000_000
+
+
+def test_demonstration_shows_truth_beside_estimate(page):
+    assert "SYNTHETIC PATIENT" in page
+    assert "11.70" in page
+    assert "99.00 (outside)" in page
+    assert "seed error [mm]" in page
+
+
+def test_provenance_is_shortened_and_timed(page):
+    assert "0123456789ab<" in page
+    assert "0123456789abc" not in page
+    assert "17.3 s" in page
+
+
+def test_plain_report_is_the_same_on_every_run_and_claims_no_truth(case, make_content):
+    content = make_content(case)
+    first = render_report(content)
+    assert first == render_report(content)
+    assert "SYNTHETIC" not in first
+    assert "Truth" not in first
+    assert "None was raised." in first
+
+
+def test_report_does_without_core_and_without_uncertainty(make_case, make_content):
+    case = make_case(with_core=False)
+    density = replace(case.density, standard_deviation=None)
+    page = render_report(
+        make_content(case, density=density, thresholds={"flair": 0.2}, outline_dice={"whole": 0.8}, provenance={})
+    )
+    assert "Whole tumor (FLAIR)" in page
+    assert "Tumor core (T1c)" not in page
+    assert "Provenance" not in page
+
+
+def test_gross_tumor_left_out_of_the_models_target_is_a_warning(case, make_content):
+    content = make_content(case)
+    assert cautions(content) == []
+    comparison = replace(content.comparison, gtv_in_model=0.93)
+    assert "leaves out 7.0 %" in cautions(replace(content, comparison=comparison))[0]
+
+
+def test_content_on_another_grid_is_refused(case, make_content):
+    grid = case.density.grid.crop((1, 0, 0), (37, 42, 30))
+    with pytest.raises(InputError, match="density"):
+        make_content(case, density=Density(case.density.data, grid, 1.0))
+
+
+def test_parameters_are_rounded_to_their_uncertainty(case, make_content, truth):
+    length, number_, seed, threshold = parameter_table(make_content(case, truth=truth))
+    assert length.symbol == [("√(D", False), ("w", True), (" T)", False)]
+    assert (length.mode, length.typical) == ("12.00", "2 to 30")
+    assert number_.symbol == [("√(ρ T)", False)]
+    assert (seed.typical, seed.inside) == ("–", False)
+    assert (threshold.name, threshold.unit, threshold.inside) == ("T1c threshold", "", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("WM/GM at 60 Gy/30, core / whole", True),
+        ("read /home/jane/p1/t1.nii.gz", False),
+        (r"read C:\scans\jane", False),
+        ("jane_flair.nii.gz is odd", False),
+    ],
+)
+def test_scrub_blots_out_files_only(text, kept):
+    assert (scrub(text) == text) is kept
+    assert "jane" not in scrub(text)
+
+
+def test_numbers_are_readable():
+    assert [number(x) for x in (91.872, 0.0312, 1234.5, 0.0, float("nan"))] == ["91.9", "0.0312", "1234", "0", "–"]
+    assert number(-2.5) == "−2.50"
+    assert [percent(x) for x in (0.5, 0.9768, 0.9996, 1.0)] == ["50.0 %", "97.7 %", "99.96 %", "100.0 %"]
