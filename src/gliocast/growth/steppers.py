@@ -130,12 +130,11 @@ class StrangRKL2:
         self._follow_front(step, stages)
         first, rest = rkl2_weights(stages)
         kernel.first_stage(self._state, self._lap, self._a, self.box, first * scale)
-        kernel.copy(self._state, self._b, self.box)
-        y, previous = self._a, self._b
+        y, previous, out = self._a, self._state, self._b
         for mu, nu, mu_tilde, gamma_tilde in rest:
             weights = (mu, nu, mu_tilde * scale, gamma_tilde * scale)
-            kernel.stage(self._state, self._lap, y, previous, self.box, weights)
-            y, previous = previous, y
+            kernel.stage(self._state, self._lap, y, previous, out, self.box, weights)
+            y, previous, out = out, y, y
         self._state, self._a, self._b = y, self._state, previous
         self.num_updates += stages * self.box.num_voxels
 

@@ -60,7 +60,7 @@ class LabelErrors:
 
     missed: float = 0.3
     false: float = 0.05
-    softness: float = 0.125
+    softness: float = 0.18
     effective_observations: float = 100.0
     displacement: float = 0.5
     correlation_mm: float = 6.0
@@ -71,17 +71,25 @@ def _outline_log_likelihood(density, labeled, threshold, missed, false, softness
     """Sum over voxels of  log p(label | density) - log p(no label | no cells)."""
     nothing = np.log(1 - false)
     labeled_nothing = np.log(false)
-    odds = threshold / (1 - threshold)
+    labeled_all, all_missed = np.log(1 - missed), np.log(missed)
+    odds, far = threshold / (1 - threshold), 1e6**softness
     total = 0.0
     u_flat, y_flat = density.ravel(), labeled.ravel()
     for n in range(u_flat.size):
         u, y = u_flat[n], y_flat[n]
-        if u < 1e-5:
+        if u < _EMPTY:
             if y > 0:
                 total += y * (labeled_nothing - nothing)
             continue
         u = min(u, 1 - 1e-6)
-        visible = 1 / (1 + (odds * (1 - u) / u) ** (1 / softness))
+        ratio = odds * (1 - u) / u
+        if ratio > far:  # most voxels lie far from the threshold, where neither power nor logarithm is needed
+            total += y * (labeled_nothing - nothing)
+            continue
+        if ratio * far < 1:
+            total += y * labeled_all + (1 - y) * all_missed - nothing
+            continue
+        visible = 1 / (1 + ratio ** (1 / softness))
         p = false + (1 - false - missed) * visible
         total += y * np.log(p) + (1 - y) * np.log(1 - p) - nothing
     return total

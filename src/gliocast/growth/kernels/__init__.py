@@ -29,20 +29,16 @@ class Kernel(Protocol):
         """The density that a state holds."""
         ...
 
-    def copy(self, source: Any, out: Any, box: Box) -> None:
-        """Out <- source inside the box."""
-        ...
-
     def logistic(self, state: Any, box: Box, growth: float) -> None:
         """Exact logistic growth by the factor exp(rho t), in place."""
         ...
 
     def first_stage(self, y0: Any, lap: Any, out: Any, box: Box, scale: float) -> None:
-        """Lap <- L y0, out <- y0 + scale lap."""
+        """lap <- L y0, out <- y0 + scale lap."""
         ...
 
-    def stage(self, y0: Any, lap: Any, y: Any, previous: Any, box: Box, weights: tuple[float, ...]) -> None:
-        """Previous <- the next Runge-Kutta-Legendre stage."""
+    def stage(self, y0: Any, lap: Any, y: Any, previous: Any, out: Any, box: Box, weights: tuple[float, ...]) -> None:
+        """out <- the next Runge-Kutta-Legendre stage; out may be previous."""
         ...
 
     def support(self, state: Any, box: Box, level: float) -> Box:

@@ -53,17 +53,17 @@ def _first_stage(y0, lap, out, fx, fy, fz, low, high, scale):  # type: ignore[no
                 v[k] = u[k] + scale * row[k]
 
 
-def _stage(y0, lap, y, previous, fx, fy, fz, low, high, mu, nu, mu_scale, gamma_scale):  # type: ignore[no-untyped-def]
-    """previous <- mu y + nu previous + (1 - mu - nu) y0 + mu_scale L y + gamma_scale lap."""
+def _stage(y0, lap, y, previous, out, fx, fy, fz, low, high, mu, nu, mu_scale, gamma_scale):  # type: ignore[no-untyped-def]
+    """out <- mu y + nu previous + (1 - mu - nu) y0 + mu_scale L y + gamma_scale lap; out may be previous."""
     rest = y0.dtype.type(1) - mu - nu
     for i in numba.prange(low[0], high[0]):
         row = np.empty(high[2] - low[2], y.dtype)
         for j in range(low[1], high[1]):
             _laplacian_row(row, y, fx, fy, fz, i, j, low, high)
-            u, w = y[i, j, low[2] : high[2]], previous[i, j, low[2] : high[2]]
+            u, w, v = y[i, j, low[2] : high[2]], previous[i, j, low[2] : high[2]], out[i, j, low[2] : high[2]]
             a, b = y0[i, j, low[2] : high[2]], lap[i, j, low[2] : high[2]]
             for k in range(row.size):
-                w[k] = mu * u[k] + nu * w[k] + rest * a[k] + mu_scale * row[k] + gamma_scale * b[k]
+                v[k] = mu * u[k] + nu * w[k] + rest * a[k] + mu_scale * row[k] + gamma_scale * b[k]
 
 
 def _logistic(u, low, high, growth):  # type: ignore[no-untyped-def]
@@ -75,13 +75,6 @@ def _logistic(u, low, high, growth):  # type: ignore[no-untyped-def]
             for k in range(row.size):
                 grown = growth * row[k]
                 row[k] = grown / (one - row[k] + grown)
-
-
-def _copy(source, out, low, high):  # type: ignore[no-untyped-def]
-    """out <- source inside the box."""
-    for i in numba.prange(low[0], high[0]):
-        for j in range(low[1], high[1]):
-            out[i, j, low[2] : high[2]] = source[i, j, low[2] : high[2]]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -106,7 +99,7 @@ def _support(u, low, high, level):  # type: ignore[no-untyped-def]
 
 
 def _compile(*, parallel: bool) -> dict[str, Callable[..., None]]:
-    loops = (_first_stage, _stage, _logistic, _copy)
+    loops = (_first_stage, _stage, _logistic)
     return {loop.__name__: numba.njit(parallel=parallel, **_OPTIONS)(loop) for loop in loops}
 
 
@@ -139,10 +132,6 @@ class NumbaKernel:
         """The density that a state holds."""
         return state
 
-    def copy(self, source: np.ndarray, out: np.ndarray, box: Box) -> None:
-        """out <- source inside the box."""
-        self._loops["_copy"](source, out, box.lower, box.upper)
-
     def logistic(self, state: np.ndarray, box: Box, growth: float) -> None:
         """Exact logistic growth by the factor exp(rho t), in place."""
         self._loops["_logistic"](state, box.lower, box.upper, self._float(growth))
@@ -152,12 +141,19 @@ class NumbaKernel:
         self._loops["_first_stage"](y0, lap, out, *self.conductance.faces, box.lower, box.upper, self._float(scale))
 
     def stage(
-        self, y0: np.ndarray, lap: np.ndarray, y: np.ndarray, previous: np.ndarray, box: Box, weights: tuple[float, ...]
+        self,
+        y0: np.ndarray,
+        lap: np.ndarray,
+        y: np.ndarray,
+        previous: np.ndarray,
+        out: np.ndarray,
+        box: Box,
+        weights: tuple[float, ...],
     ) -> None:
-        """previous <- the next Runge-Kutta-Legendre stage, from the weights (mu, nu, mu~ scale, gamma~ scale)."""
+        """out <- the next Runge-Kutta-Legendre stage, from the weights (mu, nu, mu~ scale, gamma~ scale)."""
         mu, nu, mu_scale, gamma_scale = (self._float(w) for w in weights)
         faces, low, high = self.conductance.faces, box.lower, box.upper
-        self._loops["_stage"](y0, lap, y, previous, *faces, low, high, mu, nu, mu_scale, gamma_scale)
+        self._loops["_stage"](y0, lap, y, previous, out, *faces, low, high, mu, nu, mu_scale, gamma_scale)
 
     def support(self, state: np.ndarray, box: Box, level: float) -> Box:
         """The smallest box that holds every voxel above a level."""

@@ -32,17 +32,13 @@ class TorchKernel:
         """The density that a state holds."""
         return state.cpu().numpy()
 
-    def copy(self, source: torch.Tensor, out: torch.Tensor, box: Box) -> None:
-        """Out <- source inside the box."""
-        out[box.slices] = source[box.slices]
-
     def logistic(self, state: torch.Tensor, box: Box, growth: float) -> None:
         """Exact logistic growth by the factor exp(rho t), in place."""
         u = state[box.slices]
         state[box.slices] = growth * u / (1 - u + growth * u)
 
     def first_stage(self, y0: torch.Tensor, lap: torch.Tensor, out: torch.Tensor, box: Box, scale: float) -> None:
-        """Lap <- L y0, out <- y0 + scale lap."""
+        """lap <- L y0, out <- y0 + scale lap."""
         lap[box.slices] = self._laplacian(y0, box)
         out[box.slices] = y0[box.slices] + scale * lap[box.slices]
 
@@ -52,13 +48,14 @@ class TorchKernel:
         lap: torch.Tensor,
         y: torch.Tensor,
         previous: torch.Tensor,
+        out: torch.Tensor,
         box: Box,
         weights: tuple[float, ...],
     ) -> None:
-        """Previous <- the next Runge-Kutta-Legendre stage, from the weights (mu, nu, mu~ scale, gamma~ scale)."""
+        """out <- the next Runge-Kutta-Legendre stage, from the weights (mu, nu, mu~ scale, gamma~ scale)."""
         mu, nu, mu_scale, gamma_scale = weights
         inside = box.slices
-        previous[inside] = (
+        out[inside] = (
             mu * y[inside]
             + nu * previous[inside]
             + (1 - mu - nu) * y0[inside]

@@ -1,0 +1,98 @@
+"""Do the intervals cover the truth? Digital patients with known parameters, fitted as patients are.
+
+Truths are drawn from the prior; tumors too small to segment or too large to live with are drawn again. Outlines carry
+the correlated errors of `OutlineLikelihood.sample`. The anatomy is the atlas' own, so this checks the likelihood's
+softness and effective number of observations, not the registration. Synthetic data throughout.
+
+    python validation/coverage.py --patients 40
+"""
+
+import argparse
+import time
+
+import numpy as np
+
+from gliocast.cohort import Truth, atlas_anatomy, draw_outlines
+from gliocast.core import SCHEMAS, Anatomy, Density, InputError, LabelMap
+from gliocast.data.atlas import load_mni152
+from gliocast.growth import Simulator
+from gliocast.inference import IndependentPrior, laplace
+from gliocast.observation.mri import CORE_THRESHOLD, WHOLE_THRESHOLD
+from gliocast.problem import DIFFUSION_LENGTH, GROWTH_NUMBER, Problem
+
+LEVELS = (0.5, 0.8, 0.95)
+WHOLE_VOLUME_ML = (8.0, 150.0)
+DENSITY_LEVELS = (0.01, 0.1)
+AGE_DAYS = 400.0
+
+
+def draw_patient(anatomy: Anatomy, generator: np.random.Generator) -> tuple[Truth, Density, LabelMap]:
+    """A truth from the prior whose tumor could be a patient's, with its density and segmentation."""
+    prior = IndependentPrior.from_typical((DIFFUSION_LENGTH, GROWTH_NUMBER, CORE_THRESHOLD, WHOLE_THRESHOLD))
+    inside = np.argwhere(anatomy.white_matter > 0.8)
+    while True:
+        length, number, core_threshold, whole_threshold = prior.sample(1, generator)[0]
+        seed = anatomy.grid.world_from_voxel(inside[generator.integers(len(inside))])
+        if whole_threshold >= core_threshold:
+            continue
+        truth = Truth(
+            length**2 / AGE_DAYS, number**2 / AGE_DAYS, AGE_DAYS, tuple(seed), core_threshold, whole_threshold
+        )
+        try:
+            density = Simulator()((truth.diffusivity, truth.rate, *seed), anatomy, days=[AGE_DAYS])[0]
+        except InputError:
+            continue
+        core, whole = draw_outlines(density, truth, generator) if density.data.max() > core_threshold else ([], [])
+        volume = np.sum(whole) * anatomy.grid.voxel_volume / 1000
+        if WHOLE_VOLUME_ML[0] < volume < WHOLE_VOLUME_ML[1] and core.sum() > 500:
+            data = (2 * whole - core).astype(np.uint8)
+            return truth, density, LabelMap(data, anatomy.grid, SCHEMAS["brats-2021"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--patients", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    generator = np.random.default_rng(options.seed)
+    anatomy = atlas_anatomy(load_mni152())
+    scores, inside, dice, names = [], [], [], ()
+    since = time.perf_counter()
+    for number in range(options.patients):
+        truth, density, labels = draw_patient(anatomy, generator)
+        problem = Problem.pose(labels, anatomy)
+        start, spread = problem.start()
+        posterior = laplace(problem, start=start, spread=spread, generator=generator)
+        names = tuple(p.name for p in posterior.parameters)
+        true = np.array([truth.identifiable()[name] for name in names])
+        scores.append((posterior.mode - true) / posterior.standard_deviation)
+        inside.append([[low < x < high for x, (low, high) in zip(true, posterior.interval(q))] for q in LEVELS])
+        fitted = problem.predict(posterior, anatomy, num_samples=1).data
+        dice.append([overlap(fitted > level, density.data > level) for level in DENSITY_LEVELS])
+        print(
+            f"patient {number:2d}: truth {np.round(true, 2).tolist()}, mode {np.round(posterior.mode, 2).tolist()}, "
+            f"density Dice {np.round(dice[-1], 3).tolist()}, {time.perf_counter() - since:.0f} s",
+            flush=True,
+        )
+    _print_table(names, np.array(scores), np.array(inside), np.array(dice))
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * float((a & b).sum()) / max(float(a.sum() + b.sum()), 1.0)
+
+
+def _print_table(names: tuple[str, ...], scores: np.ndarray, inside: np.ndarray, dice: np.ndarray) -> None:
+    print(f"\n| parameter | bias / sd | rms error / sd | {' | '.join(f'{q:.0%} interval covers' for q in LEVELS)} |")
+    print("|---|---|---|" + "---|" * len(LEVELS))
+    for column, name in enumerate(names):
+        covers = " | ".join(f"{inside[:, row, column].mean():.0%}" for row in range(len(LEVELS)))
+        rms = np.sqrt(np.mean(scores[:, column] ** 2))
+        print(f"| {name} | {scores[:, column].mean():+.2f} | {rms:.2f} | {covers} |")
+    covers = " | ".join(f"{inside[:, row].mean():.0%}" for row in range(len(LEVELS)))
+    print(f"| all | {scores.mean():+.2f} | {np.sqrt(np.mean(scores**2)):.2f} | {covers} |")
+    for column, level in enumerate(DENSITY_LEVELS):
+        print(f"density Dice at {level:g}: median {np.median(dice[:, column]):.3f}, worst {dice[:, column].min():.3f}")
+
+
+if __name__ == "__main__":
+    main()
