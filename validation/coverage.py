@@ -13,12 +13,12 @@ import time
 import numpy as np
 
 from gliocast.cohort import Truth, atlas_anatomy, draw_outlines
-from gliocast.core import SCHEMAS, Anatomy, Density, InputError, LabelMap
+from gliocast.core import SCHEMAS, Anatomy, Density, InputError, LabelMap, dice
 from gliocast.data.atlas import load_mni152
-from gliocast.growth import Simulator
+from gliocast.growth import DIFFUSION_LENGTH, GROWTH_NUMBER, Simulator, SingleScan
 from gliocast.inference import IndependentPrior, laplace
 from gliocast.observation.mri import CORE_THRESHOLD, WHOLE_THRESHOLD
-from gliocast.problem import DIFFUSION_LENGTH, GROWTH_NUMBER, Problem
+from gliocast.problem import outline_problem
 
 LEVELS = (0.5, 0.8, 0.95)
 WHOLE_VOLUME_ML = (8.0, 150.0)
@@ -56,32 +56,29 @@ def main() -> None:
     options = parser.parse_args()
     generator = np.random.default_rng(options.seed)
     anatomy = atlas_anatomy(load_mni152())
-    scores, inside, dice, names = [], [], [], ()
+    scores, inside, overlaps, names = [], [], [], ()
     since = time.perf_counter()
     for number in range(options.patients):
         truth, density, labels = draw_patient(anatomy, generator)
-        problem = Problem.pose(labels, anatomy)
-        start, spread = problem.start()
-        posterior = laplace(problem, start=start, spread=spread, generator=generator)
+        problem, guess = outline_problem(labels, anatomy)
+        posterior = laplace(problem, start=guess.point, spread=guess.spread, generator=generator)
         names = tuple(p.name for p in posterior.parameters)
         true = np.array([truth.identifiable()[name] for name in names])
         scores.append((posterior.mode - true) / posterior.standard_deviation)
-        inside.append([[low < x < high for x, (low, high) in zip(true, posterior.interval(q))] for q in LEVELS])
-        fitted = problem.predict(posterior, anatomy, num_samples=1).data
-        dice.append([overlap(fitted > level, density.data > level) for level in DENSITY_LEVELS])
+        inside.append(
+            [[low < x < high for x, (low, high) in zip(true, posterior.interval(q), strict=True)] for q in LEVELS]
+        )
+        fitted = SingleScan(Simulator())(posterior.mode[:5], anatomy)[0].data
+        overlaps.append([dice(fitted > level, density.data > level) for level in DENSITY_LEVELS])
         print(
             f"patient {number:2d}: truth {np.round(true, 2).tolist()}, mode {np.round(posterior.mode, 2).tolist()}, "
-            f"density Dice {np.round(dice[-1], 3).tolist()}, {time.perf_counter() - since:.0f} s",
+            f"density Dice {np.round(overlaps[-1], 3).tolist()}, {time.perf_counter() - since:.0f} s",
             flush=True,
         )
-    _print_table(names, np.array(scores), np.array(inside), np.array(dice))
+    _print_table(names, np.array(scores), np.array(inside), np.array(overlaps))
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    return 2 * float((a & b).sum()) / max(float(a.sum() + b.sum()), 1.0)
-
-
-def _print_table(names: tuple[str, ...], scores: np.ndarray, inside: np.ndarray, dice: np.ndarray) -> None:
+def _print_table(names: tuple[str, ...], scores: np.ndarray, inside: np.ndarray, overlaps: np.ndarray) -> None:
     print(f"\n| parameter | bias / sd | rms error / sd | {' | '.join(f'{q:.0%} interval covers' for q in LEVELS)} |")
     print("|---|---|---|" + "---|" * len(LEVELS))
     for column, name in enumerate(names):
@@ -90,8 +87,8 @@ def _print_table(names: tuple[str, ...], scores: np.ndarray, inside: np.ndarray,
         print(f"| {name} | {scores[:, column].mean():+.2f} | {rms:.2f} | {covers} |")
     covers = " | ".join(f"{inside[:, row].mean():.0%}" for row in range(len(LEVELS)))
     print(f"| all | {scores.mean():+.2f} | {np.sqrt(np.mean(scores**2)):.2f} | {covers} |")
-    for column, level in enumerate(DENSITY_LEVELS):
-        print(f"density Dice at {level:g}: median {np.median(dice[:, column]):.3f}, worst {dice[:, column].min():.3f}")
+    for level, values in zip(DENSITY_LEVELS, overlaps.T, strict=True):
+        print(f"density Dice at {level:g}: median {np.median(values):.3f}, worst {values.min():.3f}")
 
 
 if __name__ == "__main__":

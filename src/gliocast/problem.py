@@ -1,45 +1,28 @@
-r"""One patient's inverse problem: growth, observation and prior put together.
-
-One scan shows a shape and not a clock. Of diffusivity, proliferation rate and age it identifies only
-
-.. math:: \ell = \sqrt{D_w T} \;[\mathrm{mm}], \qquad g = \sqrt{\rho T} \;[1]
-
-so inference runs in these with T = 1, together with the seed and the visibility thresholds.
-"""
+"""One patient's inverse problem: growth, observation and prior put together."""
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 from scipy import ndimage
 
-from gliocast.core import POSITIVE, Anatomy, Density, InputError, LabelMap, Parameter, Posterior
-from gliocast.growth import Domain, Simulator
-from gliocast.growth.simulate import SEED
+from gliocast.core import (
+    Anatomy,
+    Density,
+    Forward,
+    InputError,
+    LabelMap,
+    ObservationModel,
+    OutsideTissueError,
+    Parameter,
+    Posterior,
+)
+from gliocast.growth import Simulator, SingleScan
 from gliocast.inference import IndependentPrior
 from gliocast.observation import OutlineLikelihood
-
-_Result = TypeVar("_Result")
-
-DIFFUSION_LENGTH = Parameter(
-    name="diffusion_length",
-    symbol="sqrt(D_w T)",
-    unit="mm",
-    support=POSITIVE,
-    typical=(2.0, 30.0),
-    source="D_w of 0.02 to 1.5 mm^2/d over ages of 200 to 600 d",
-)
-GROWTH_NUMBER = Parameter(
-    name="growth_number",
-    symbol="sqrt(rho T)",
-    unit="1",
-    support=POSITIVE,
-    typical=(1.5, 5.0),
-    source="rho of 0.002 to 0.2 /d, and enough divisions to become visible",
-)
 
 #: Inference looks at the tumor on voxels of about this size [mm].
 INFERENCE_SPACING_MM = 2.0
@@ -47,124 +30,86 @@ INFERENCE_SPACING_MM = 2.0
 #: Relative L2 error of the solves behind a likelihood [1]; the log-likelihood moves by less than a tenth of a nat.
 INFERENCE_ACCURACY = 2e-2
 
-#: Initial spread of the search along each straightened axis [1, mm for the seed].
-_SPREAD = {"diffusion_length": 0.4, "growth_number": 0.3, "seed": 4.0, "threshold": 0.4}
+#: Initial spread of a search along the straightened axes of length, number and thresholds [1], and of the seed [mm].
+_SPREAD = {"diffusion_length": 0.4, "growth_number": 0.3, "t1c_threshold": 0.4, "flair_threshold": 0.4}
+_SEED_SPREAD_MM = 4.0
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """Where a search begins.
+
+    Args:
+        point: natural units, (num_parameters,).
+        spread: standard deviations on the straightened axes, (num_parameters,).
+    """
+
+    point: np.ndarray
+    spread: np.ndarray
 
 
 class Problem:
-    """Posterior of growth number, diffusion length, seed and thresholds given a patient's outlines; a Target.
+    """Posterior of growth and observation parameters given one visit; a Target.
 
-    A batch of points is spread over threads, one solve each; the result doesn't depend on how many there are.
+    Points hold the forward's parameters first and the observation's after them. A batch is spread over threads, one
+    solve each; the result doesn't depend on how many there are.
 
     Args:
-        forward: solves growth on one thread per point.
+        forward: grows a tumor on one thread; several threads call it at a time.
         anatomy: tissue on the inference grid.
-        observation: outlines on the same grid.
-        seed_location: prior mean of the seed [mm, RAS], (3,).
-        seed_scale: prior standard deviation of each seed coordinate [mm].
+        observation: what was seen, on the same grid.
+        prior: over all parameters.
         num_threads: how many solves run at a time.
     """
 
     def __init__(
         self,
-        forward: Simulator,
+        forward: Forward,
         anatomy: Anatomy,
-        observation: OutlineLikelihood,
+        observation: ObservationModel,
+        prior: IndependentPrior,
         *,
-        seed_location: np.ndarray,
-        seed_scale: float,
         num_threads: int | None = None,
     ) -> None:
-        anatomy.grid.require_same(observation.grid, "outlines")
-        self.forward = replace(forward, backend="numba-single", accuracy=INFERENCE_ACCURACY)
-        self._delivered = replace(forward, backend="numba")
-        self.observation = observation
-        self._domain = self.forward.prepare(anatomy)
+        self.forward, self.anatomy, self.observation, self.prior = forward, anatomy, observation, prior
+        self._num_forward = len(forward.parameters)
         self._num_threads = num_threads or os.cpu_count() or 1
-        prior = IndependentPrior.from_typical(self.parameters)
-        prior.location[2:5], prior.scale[2:5] = seed_location, seed_scale
-        self.prior = prior
-
-    @classmethod
-    def pose(cls, labels: LabelMap, anatomy: Anatomy, *, forward: Simulator | None = None) -> "Problem":
-        """The problem of a segmentation in an anatomy of the same grid, coarsened to the inference spacing."""
-        labels.grid.require_same(anatomy.grid, "segmentation")
-        whole = labels.whole
-        if not whole.any():
-            raise InputError("segmentation", expected="a tumor", got="only background", advice="segment it first")
-        factors = tuple(max(1, round(INFERENCE_SPACING_MM / h)) for h in anatomy.grid.spacing)
-        center = anatomy.grid.world_from_voxel(np.argwhere(labels.core if labels.core.any() else whole).mean(axis=0))
-        return cls(
-            forward or Simulator(),
-            anatomy.coarsen(factors),  # type: ignore[arg-type]
-            OutlineLikelihood.from_labels(labels, factors),  # type: ignore[arg-type]
-            seed_location=center,
-            seed_scale=_radius(float(whole.sum()) * anatomy.grid.voxel_volume),
-        )
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Diffusion length [mm], growth number [1], seed x, y, z [mm], visibility thresholds [1]."""
-        return (DIFFUSION_LENGTH, GROWTH_NUMBER, *SEED, *self.observation.parameters)
-
-    def start(self) -> tuple[np.ndarray, np.ndarray]:
-        r"""A first guess from the moments of the segmentation, and how far to search around it.
-
-        The front has traveled r = 2 l g, and between the two thresholds its logit falls by one per l/g, so the radii of
-        core and whole tumor give both; the centroid of the core gives the seed.
-
-        Returns:
-            Start in natural units and spread in straightened coordinates, both (num_parameters,).
-        """
-        voxel = self.observation.grid.voxel_volume
-        whole_radius = _radius(float(self.observation.whole.sum()) * voxel)
-        core_radius = _radius(float(self.observation.core.sum()) * voxel)
-        middle = self.prior.location.copy()
-        if self.observation.core.any():
-            front_width = max(whole_radius - core_radius, 1.0) / float(middle[5] - middle[6])
-        else:
-            front_width = whole_radius / 6
-        limits = np.array([p.typical for p in self.parameters[:2]])
-        guess = np.sqrt([whole_radius * front_width / 2, whole_radius / (2 * front_width)])
-        middle[:2] = np.log(np.clip(guess, limits[:, 0], limits[:, 1]))
-        spread = [_SPREAD["diffusion_length"], _SPREAD["growth_number"], *[_SPREAD["seed"]] * 3]
-        spread += [_SPREAD["threshold"]] * len(self.observation.parameters)
-        natural = np.array([p.support.bend(x) for p, x in zip(self.parameters, middle, strict=True)])
-        return natural, np.array(spread)
+        """The forward's, then the observation's."""
+        return (*self.forward.parameters, *self.observation.parameters)
 
     def log_prior(self, points: np.ndarray) -> np.ndarray:
         """Log-prior density on the straightened axes, (num_points, num_parameters) -> (num_points,)."""
         return self.prior.log_density(points)
 
     def log_likelihood(self, points: np.ndarray) -> np.ndarray:
-        """Log-likelihood of the outlines, (num_points, num_parameters) -> (num_points,)."""
+        """Log-likelihood, (num_points, num_parameters) -> (num_points,); -inf where the seed lies outside tissue."""
 
         def one(point: np.ndarray) -> float:
-            density = self._grow(point, self._domain, self.forward)
-            return -np.inf if density is None else self.observation.log_likelihood(density.data, point[5:])
+            density = self._grow(point)
+            if density is None:
+                return -np.inf
+            return self.observation.log_likelihood(density, point[self._num_forward :])
 
         return np.array(self._map(one, points))
 
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Outlines drawn at each point, (num_points, 2, x, y, z) bool; a seed outside tissue gives none."""
-        densities = self._map(lambda point: self._grow(point, self._domain, self.forward), points)
-        empty = np.zeros((2, *self.observation.grid.shape), dtype=bool)
-        return np.stack(
-            [
-                empty if density is None else self.observation.sample(density.data, point[5:], generator)
-                for point, density in zip(points, densities, strict=True)
-            ]
-        )
+        """Observations drawn at each point, (num_points, ...); a seed outside tissue shows no tumor."""
+        nothing = Density(np.zeros(self.anatomy.grid.shape, dtype=np.float32), self.anatomy.grid)
+        observations = [
+            self.observation.sample(density or nothing, point[self._num_forward :], generator)
+            for point, density in zip(points, self._map(self._grow, points), strict=True)
+        ]
+        return np.stack(observations)
 
     def predict(
-        self,
-        posterior: Posterior,
-        anatomy: Anatomy,
-        *,
-        num_samples: int = 48,
-        progress: Callable[[float], None] | None = None,
+        self, posterior: Posterior, anatomy: Anatomy, *, forward: Forward | None = None, num_samples: int = 48
     ) -> Density:
-        """Density of the posterior mode on another grid, usually the scan's own, with its standard deviation.
+        """Density at the posterior mode on another grid, usually the scan's own, with its standard deviation.
 
         The mode is solved anew at the resolution of `anatomy`. The standard deviation varies smoothly; it is taken over
         posterior samples on the inference grid and interpolated linearly.
@@ -172,38 +117,69 @@ class Problem:
         Args:
             posterior: what was inferred.
             anatomy: tissue on the grid that the density is wanted on.
+            forward: solves the mode; by default the one that was used for inference.
             num_samples: posterior samples behind the standard deviation.
-            progress: called with the fraction of the work that is done.
         """
-        density = self._grow(posterior.mode, anatomy, self._delivered, progress)
-        if density is None:
-            raise InputError("seed", expected="a point in tissue", got="none", advice="check the tissue maps")
+        mode = posterior.mode[: self._num_forward]
+        (density,) = (forward or self.forward)(mode, anatomy, days=[1.0])
         stride = max(1, len(posterior.samples) // num_samples)
-        grown = self._map(
-            lambda point: self._grow(point, self._domain, self.forward), posterior.samples[::stride][:num_samples]
-        )
-        spread = np.std([d.data for d in grown if d is not None], axis=0)
-        mobile = self.forward.model.mobility(anatomy) > 0
-        deviation = _interpolate(spread, self._domain.anatomy.grid.affine, anatomy) * mobile
+        grown = self._map(self._grow, posterior.samples[::stride][:num_samples])
+        spread = np.std([sample.data for sample in grown if sample is not None], axis=0)
+        deviation = _interpolate(spread, self.anatomy.grid.affine, anatomy) * (density.data > 0)
         return replace(density, standard_deviation=deviation)
 
-    def _grow(
-        self,
-        point: np.ndarray,
-        anatomy: Anatomy | Domain,
-        forward: Simulator,
-        progress: Callable[[float], None] | None = None,
-    ) -> Density | None:
-        """Density at T = 1, None where the seed lies outside tissue."""
-        length, number, *seed = (float(x) for x in point[:5])
+    def _grow(self, point: np.ndarray) -> Density | None:
+        """Density on the inference grid, None where the seed lies outside tissue."""
         try:
-            return forward((length**2, number**2, *seed), anatomy, days=[1.0], progress=progress)[0]
-        except InputError:
+            return self.forward(point[: self._num_forward], self.anatomy, days=[1.0])[0]
+        except OutsideTissueError:
             return None
 
     def _map(self, function: Callable[[np.ndarray], _Result], points: np.ndarray) -> list[_Result]:
         with ThreadPoolExecutor(self._num_threads) as pool:
             return list(pool.map(function, points))
+
+
+def outline_problem(labels: LabelMap, anatomy: Anatomy, *, simulator: Simulator | None = None) -> tuple[Problem, Guess]:
+    """The problem of a segmentation in an anatomy of the same grid, and where to begin.
+
+    Both are coarsened to the inference spacing; the seed's prior is centered on the core and as wide as the tumor.
+    """
+    labels.grid.require_same(anatomy.grid, "segmentation")
+    if not labels.whole.any():
+        raise InputError("segmentation", expected="a tumor", got="only background", advice="segment it first")
+    x, y, z = (max(1, round(INFERENCE_SPACING_MM / spacing)) for spacing in anatomy.grid.spacing)
+    observation = OutlineLikelihood.from_labels(labels, (x, y, z))
+    solver = replace(simulator or Simulator(), backend="numba-single", accuracy=INFERENCE_ACCURACY)
+    forward = SingleScan(solver)
+    parameters = (*forward.parameters, *observation.parameters)
+    core = labels.core if labels.core.any() else labels.whole
+    center = anatomy.grid.world_from_voxel(np.argwhere(core).mean(axis=0))
+    width = _radius(float(labels.whole.sum()) * anatomy.grid.voxel_volume)
+    seed = {f"seed_{axis}": (float(position), width) for axis, position in zip("xyz", center, strict=True)}
+    prior = IndependentPrior.from_typical(parameters, known=seed)
+    problem = Problem(forward, anatomy.coarsen((x, y, z)), observation, prior)
+    return problem, _guess_from_moments(labels, prior)
+
+
+def _guess_from_moments(labels: LabelMap, prior: IndependentPrior) -> Guess:
+    """A first guess from the radii of core and whole tumor.
+
+    The front has traveled R = 2 l g, and between the two thresholds its logit falls by one per l/g; so the radii give
+    length l and number g, within their typical ranges. Seed and thresholds begin in the middle of their priors.
+    """
+    names = [parameter.name for parameter in prior.parameters]
+    middle = dict(zip(names, prior.location, strict=True))
+    whole, core = (_radius(float(part.sum()) * labels.grid.voxel_volume) for part in (labels.whole, labels.core))
+    if "t1c_threshold" in middle:
+        front_width = max(whole - core, 1.0) / (middle["t1c_threshold"] - middle["flair_threshold"])
+    else:
+        front_width = whole / 6
+    typical = {parameter.name: parameter.typical for parameter in prior.parameters}
+    middle["diffusion_length"] = np.log(np.clip(np.sqrt(whole * front_width / 2), *typical["diffusion_length"]))
+    middle["growth_number"] = np.log(np.clip(np.sqrt(whole / (2 * front_width)), *typical["growth_number"]))
+    point = [float(parameter.support.bend(middle[parameter.name])) for parameter in prior.parameters]
+    return Guess(np.array(point), np.array([_SPREAD.get(name, _SEED_SPREAD_MM) for name in names]))
 
 
 def _radius(volume: float) -> float:

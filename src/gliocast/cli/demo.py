@@ -20,10 +20,11 @@ def demo(
 
     from gliocast.cohort import Truth, make_digital_patient
     from gliocast.data.atlas import load_mni152
-    from gliocast.pipeline import Options, agreement, run_demo
+    from gliocast.pipeline import Options, Stopwatch, agreement, run_demo
 
     choices = Options(margin_mm=margin, seed=seed)
-    with watching(quiet=quiet) as monitor:
+    with watching(quiet=quiet) as watcher:
+        monitor = Stopwatch(watcher)
         monitor.begin("patient")
         digital = make_digital_patient(load_mni152(), Truth(), np.random.default_rng(seed))
         monitor.note("a synthetic patient: MNI152 anatomy, Fisher-Kolmogorov growth, rendered T1, T1c, T2 and FLAIR")

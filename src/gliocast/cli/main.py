@@ -52,7 +52,9 @@ def main() -> None:
         code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), INTERNAL)
         print(f"gliocast: {error}", file=sys.stderr)
         sys.exit(code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ending:  # typer turns the one into the other, and says nothing
+        if isinstance(ending, SystemExit) and ending.code != INTERRUPTED:
+            raise
         print("gliocast: interrupted; nothing was written", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from gliocast.core import RESEARCH_NOTICE
+
 Labels = Annotated[
     str | None, typer.Option(help="Label schema: brats-2021, brats-2023, brats-2024 or swapped. Guessed if not given.")
 ]
@@ -18,4 +20,4 @@ def say_where(out: Path, *, quiet: bool) -> None:
     """Tell where the report is."""
     if not quiet:
         print(f"report: {(out / 'report.html').resolve()}")
-        print("For research only. Not a medical device; not for diagnosis or treatment.")
+        print(RESEARCH_NOTICE)

@@ -29,12 +29,13 @@ def run(
 ) -> None:
     """Personalize the growth model to a patient and plan a target volume."""
     from gliocast.data import describe, read_patient, read_patient_files
-    from gliocast.pipeline import Options, run
+    from gliocast.pipeline import Options, Stopwatch, run
 
     choices = Options(margin_mm=margin, diffusivity_ratio=diffusivity_ratio, seed=seed)
     files = {"t1": t1, "t1c": t1c, "t2": t2, "flair": flair, "seg": seg}
     given = {name: path for name, path in files.items() if path is not None}
-    with watching(quiet=quiet) as monitor:
+    with watching(quiet=quiet) as watcher:
+        monitor = Stopwatch(watcher)
         monitor.begin("read")
         if patient is not None and not given:
             person = read_patient(patient, labels=labels)

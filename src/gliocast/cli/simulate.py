@@ -12,8 +12,8 @@ from gliocast.cli.progress import watching
 def simulate(
     out: Annotated[Path, typer.Option(help="Density to write, .nii.gz.")],
     seed: Annotated[tuple[float, float, float], typer.Option(help="Where growth begins: x y z [mm, RAS world].")],
-    diffusivity: Annotated[float, typer.Option(help="White-matter diffusivity D_w [mm^2/d].")] = 0.16,
-    proliferation_rate: Annotated[float, typer.Option(help="Proliferation rate rho [1/d].")] = 0.025,
+    diffusivity: Annotated[float, typer.Option(help="White-matter diffusivity D_w [mm^2/d].")] = 0.10,
+    proliferation_rate: Annotated[float, typer.Option(help="Proliferation rate rho [1/d].")] = 0.024,
     days: Annotated[float, typer.Option(help="Time of growth [d].")] = 400.0,
     white_matter: Annotated[Path | None, typer.Option(help="Probability of white matter; the atlas if absent.")] = None,
     gray_matter: Annotated[Path | None, typer.Option(help="Probability of gray matter.")] = None,

@@ -6,9 +6,9 @@ import numpy as np
 
 from gliocast.cohort.render import render_mri
 from gliocast.core import SCHEMAS, Anatomy, Density, Grid, LabelMap, Patient, Scan, Visit
+from gliocast.core.box import bounding_box
 from gliocast.data.atlas import Atlas
 from gliocast.growth import Simulator
-from gliocast.growth.box import bounding_box
 from gliocast.observation import OutlineLikelihood
 
 #: Where the atlas gives at least this share to white and gray matter, a healthy brain begins [1].
@@ -18,7 +18,7 @@ _BRAIN_SHARE = 0.2
 _MARGIN = 6
 
 #: Inside the core, cells this dense have outgrown their blood supply [1].
-_NECROTIC_DENSITY = 0.95
+_NECROTIC_DENSITY = 0.88
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Truth:
         flair_threshold: density at which FLAIR shows the whole tumor [1].
     """
 
-    diffusivity: float = 0.16
-    rate: float = 0.025
+    diffusivity: float = 0.10
+    rate: float = 0.024
     age_days: float = 400.0
     seed: tuple[float, float, float] = (30.0, -12.0, 30.0)
-    t1c_threshold: float = 0.65
-    flair_threshold: float = 0.25
+    t1c_threshold: float = 0.7
+    flair_threshold: float = 0.2
 
     def identifiable(self) -> dict[str, float]:
         """What one scan can tell, by the names of the inverse problem's parameters."""
@@ -98,8 +98,9 @@ def draw_outlines(density: Density, truth: Truth, generator: np.random.Generator
     grown = density.data > 1e-3
     window = bounding_box(grown).grown((8, 8, 8), density.grid.shape)
     grid = density.grid.crop(window.lower, window.upper)
+    cut = Density(np.ascontiguousarray(density.data[window.slices]), grid, density.day)
     model = OutlineLikelihood(np.ones(grid.shape), np.ones(grid.shape), grid)
     values = np.array([truth.t1c_threshold, truth.flair_threshold])
     outlines = np.zeros((2, *density.grid.shape), dtype=bool)
-    outlines[(slice(None), *window.slices)] = model.sample(density.data[window.slices], values, generator)
+    outlines[(slice(None), *window.slices)] = model.sample(cut, values, generator)
     return outlines

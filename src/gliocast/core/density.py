@@ -15,13 +15,13 @@ class Density:
     Args:
         data: shape `grid.shape`, float32.
         grid: where it lies.
-        day: when it holds [d], relative to the start of growth.
+        day: when it holds [d], relative to the start of growth; None where one scan leaves the age unknown.
         standard_deviation: of `data` under the posterior, same shape; None where no uncertainty was computed.
     """
 
     data: np.ndarray
     grid: Grid
-    day: float
+    day: float | None = None
     standard_deviation: np.ndarray | None = None
 
     def __post_init__(self) -> None:

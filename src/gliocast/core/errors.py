@@ -25,6 +25,10 @@ class InputError(GliocastError):
     """The input can't be used; nothing was computed and nothing written."""
 
 
+class OutsideTissueError(InputError):
+    """Growth can't begin where no cell can live."""
+
+
 class QualityError(GliocastError):
     """A stage ran, and its result failed a quality check."""
 

@@ -1,6 +1,7 @@
 """Tumor segmentations and what their numbers mean."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -52,11 +53,12 @@ SCHEMAS = {
 
 @dataclass(frozen=True, eq=False)
 class LabelMap:
-    """A segmentation: integer `data` on `grid`, read through a named schema."""
+    """A segmentation: integer `data` on `grid`, read through a named schema; `path` is its file, if there is one."""
 
     data: np.ndarray
     grid: Grid
     schema: LabelSchema
+    path: Path | None = None
 
     def __post_init__(self) -> None:
         require_shape(self.data, self.grid, "segmentation")

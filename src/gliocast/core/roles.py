@@ -14,7 +14,7 @@ from gliocast.core.parameter import Parameter
 
 
 class GrowthModel(Protocol):
-    """One equation of tumor growth of the form  du/dt = div(D grad u) + rho f(u)."""
+    """One equation of tumor growth,  du/dt = div(D grad u) + rho u (1 - u),  by how its cells move."""
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -22,7 +22,7 @@ class GrowthModel(Protocol):
         ...
 
     def mobility(self, anatomy: Anatomy) -> np.ndarray:
-        """Diffusivity relative to the first parameter's, >= 0, zero where no cell can go; shape of the grid."""
+        """D(x) over the first parameter, >= 0, zero where no cell can go; shape of the grid."""
         ...
 
 
@@ -34,8 +34,13 @@ class Forward(Protocol):
         """What a simulation depends on, in the order of `values`."""
         ...
 
-    def __call__(self, values: Sequence[float], anatomy: Anatomy, *, days: Sequence[float]) -> list[Density]:
-        """Density on the anatomy's grid at each of the given days, in ascending order."""
+    def __call__(
+        self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, *, days: Sequence[float]
+    ) -> list[Density]:
+        """Density on the anatomy's grid at each of the given days, in ascending order.
+
+        Raises OutsideTissueError where growth can't begin at the given seed.
+        """
         ...
 
 
@@ -47,11 +52,11 @@ class ObservationModel(Protocol):
         """What the likelihood depends on, in the order of `values`."""
         ...
 
-    def log_likelihood(self, density: np.ndarray, values: np.ndarray) -> float:
+    def log_likelihood(self, density: Density, values: np.ndarray) -> float:
         """Log-likelihood of what was observed, given the density on the observation's grid."""
         ...
 
-    def sample(self, density: np.ndarray, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """An observation drawn from the model, given the density."""
         ...
 
@@ -68,7 +73,7 @@ class Target(Protocol):
         ...
 
     def log_prior(self, points: np.ndarray) -> np.ndarray:
-        """Log-prior density, (num_points, num_parameters) -> (num_points,)."""
+        """Log-prior density with respect to the straightened coordinates (see Support), -> (num_points,)."""
         ...
 
     def log_likelihood(self, points: np.ndarray) -> np.ndarray:

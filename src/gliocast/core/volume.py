@@ -27,6 +27,12 @@ class Volume:
         require_shape(self.data, self.grid, "volume")
 
 
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    """Dice coefficient 2 |a and b| / (|a| + |b|) of two bool masks of one shape; 1 where both are empty."""
+    total = int(np.count_nonzero(a)) + int(np.count_nonzero(b))
+    return 2 * int(np.count_nonzero(a & b)) / total if total else 1.0
+
+
 def block_mean(data: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
     """Mean over blocks of `factors` voxels; the restriction that conserves integrals. float32."""
     split = [part for n, f in zip(data.shape, factors, strict=True) for part in (n // f, f)]

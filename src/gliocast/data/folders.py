@@ -40,6 +40,7 @@ def find_files(folder: Path | str) -> dict[str, Path]:
         InputError: the folder can't be listed, a file is missing, or two files claim to be the same scan.
     """
     folder = Path(folder)
+    subject = f"folder {printable(folder.name or str(folder))}"
     names = _list_images(folder)
     found: dict[str, list[Path]] = {key: [] for key in (*MODALITIES, "seg")}
     for path in names:
@@ -49,7 +50,7 @@ def find_files(folder: Path | str) -> dict[str, Path]:
     for key, paths in found.items():
         if len(paths) > 1:
             raise InputError(
-                f"folder {printable(folder.name)}",
+                subject,
                 expected=f"one {key} file",
                 got=" and ".join(printable(path.name) for path in paths),
                 advice="move all but one elsewhere, or name the files one by one",
@@ -57,7 +58,7 @@ def find_files(folder: Path | str) -> dict[str, Path]:
     missing = [key for key, paths in found.items() if not paths]
     if missing:
         raise InputError(
-            f"folder {printable(folder.name)}",
+            subject,
             expected="t1, t1c, t2, flair and seg as .nii or .nii.gz",
             got=f"no {', '.join(missing)} among {_quote(names)}",
             advice=f"add the missing {'file' if len(missing) == 1 else 'files'} or rename as in BraTS, "

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from gliocast.core import SCHEMAS, InputError, LabelMap, LabelSchema, Volume
+from gliocast.data.folders import printable
 from gliocast.data.nifti import file_label, read_integers
 
 #: Compartments smaller than this many voxels say nothing about which is which.
@@ -36,7 +37,10 @@ def read_labels(path: Path, schema_name: str | None = None) -> tuple[LabelMap, t
     """
     if schema_name is not None and schema_name not in SCHEMAS:
         raise InputError(
-            "label schema", expected=f"one of {', '.join(SCHEMAS)}", got=schema_name, advice="pick one with --labels"
+            "label schema",
+            expected=f"one of {', '.join(SCHEMAS)}",
+            got=printable(schema_name) or "nothing",
+            advice="pick one with --labels",
         )
     volume = read_integers(path, "seg")
     label = file_label(path, "seg")
@@ -58,7 +62,7 @@ def read_labels(path: Path, schema_name: str | None = None) -> tuple[LabelMap, t
     if schema_name is None:
         numbers = ", ".join(str(value) for value in present)
         warnings = (f"labels {numbers} taken as {schema}; if they mean something else, say so with --labels",)
-    return LabelMap(volume.data.astype(np.uint8), volume.grid, schema), warnings
+    return LabelMap(volume.data.astype(np.uint8), volume.grid, schema, Path(path)), warnings
 
 
 def swap_warning(labels: LabelMap, t1c: Volume) -> str | None:

@@ -1,5 +1,6 @@
 """Output that is there as a whole or not at all."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from gliocast.core import InputError
 from gliocast.data.folders import printable
+
+#: What the operating system says where nothing more fits.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -91,6 +95,10 @@ def _stage(parent: Path, target: Path) -> Iterator[Path]:
         stage.mkdir()
     try:
         yield stage
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _unwritable(target, os.strerror(error.errno)) from error
+        raise
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.special import erf
 
-from gliocast.core import Grid, InputError
-from gliocast.growth.box import Box
+from gliocast.core import Grid, OutsideTissueError
+from gliocast.core.box import Box
 
 #: Standard deviation of the initial ball [mm] and its peak density [1]. Both are conventions: what a scan shows months
 #: later depends on them only through the time origin.
@@ -31,7 +31,7 @@ def gaussian_seed(grid: Grid, tissue: np.ndarray, position: np.ndarray) -> tuple
         Initial density, float64, and a box that holds it.
 
     Raises:
-        InputError: the seed lies outside the brain tissue.
+        OutsideTissueError: the seed lies outside the brain tissue.
     """
     center = grid.voxel_from_world(np.asarray(position))
     lower, upper, profiles = [], [], []
@@ -49,7 +49,7 @@ def gaussian_seed(grid: Grid, tissue: np.ndarray, position: np.ndarray) -> tuple
     inside = ball.sum()
     if inside < _MIN_TISSUE:
         point = ", ".join(f"{x:.1f}" for x in position)
-        raise InputError(
+        raise OutsideTissueError(
             "seed",
             expected="a point in white or gray matter",
             got=f"({point}) mm, with {100 * inside:.0f} % of the seed in tissue",

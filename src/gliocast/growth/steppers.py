@@ -12,12 +12,12 @@ Source: Meyer, Balsara & Aslam, J. Comput. Phys. 257 (2014), Eqs. 16-18.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from gliocast.core import ConvergenceError
-from gliocast.growth.box import Box
+from gliocast.core.box import Box
 from gliocast.growth.kernels import Kernel
 
 #: Cells below this share of the largest density don't make the active box grow [1].
@@ -32,6 +32,9 @@ STEP_PER_RATE, STEP_PER_AGE = 0.5, 0.3
 
 #: More steps than this are no growth of a tumor but a mistake in the units [1].
 MAX_STEPS = 20_000
+
+#: A step of more stages would carry cells farther than any head is wide [1].
+MAX_STAGES = 400
 
 
 @lru_cache(maxsize=256)
@@ -50,7 +53,15 @@ def rkl2_weights(num_stages: int) -> tuple[float, tuple[tuple[float, float, floa
 
 def num_stages(step: float, spectral_radius: float) -> int:
     """Fewest stages, at least three, that keep a step stable."""
-    return max(3, math.ceil((math.sqrt(9 + 8 * step * spectral_radius) - 1) / 2))
+    stages = max(3, math.ceil((math.sqrt(9 + 8 * step * spectral_radius) - 1) / 2))
+    if stages > MAX_STAGES:
+        raise ConvergenceError(
+            "growth",
+            expected=f"at most {MAX_STAGES} stages in a time step",
+            got=f"{stages}",
+            advice="check the units of diffusivity [mm^2/d] and time [d]",
+        )
+    return stages
 
 
 def time_steps(start: float, stop: float, *, rate: float, age: float, accuracy: float) -> Iterator[float]:
@@ -104,15 +115,13 @@ class StrangRKL2:
         #: Voxel updates done so far, the measure of work.
         self.num_updates = 0
 
-    def advance(self, steps: Iterator[float], after_step: Callable[[float], None] | None = None) -> None:
-        """Take steps of the given lengths [d]; call back after each with its length."""
+    def advance(self, steps: Iterable[float]) -> None:
+        """Take steps of the given lengths [d]."""
         for step in steps:
             self._pending += step / 2
             self._react()
             self._diffuse(step)
             self._pending = step / 2
-            if after_step is not None:
-                after_step(step)
         self._react()
 
     def density(self) -> Any:

@@ -1,7 +1,17 @@
 """Inverse methods: functions from a target to a posterior. They know no equation and no image."""
 
-from gliocast.inference.cma import CMAOptions, Mode, cma_search
+from gliocast.inference.cma import CMAOptions, Mode, cma_search, log_posterior
 from gliocast.inference.laplace import LaplaceOptions, laplace
-from gliocast.inference.prior import IndependentPrior
+from gliocast.inference.prior import IndependentPrior, bend, straighten
 
-__all__ = ["CMAOptions", "IndependentPrior", "LaplaceOptions", "Mode", "cma_search", "laplace"]
+__all__ = [
+    "CMAOptions",
+    "IndependentPrior",
+    "LaplaceOptions",
+    "Mode",
+    "bend",
+    "cma_search",
+    "laplace",
+    "log_posterior",
+    "straighten",
+]

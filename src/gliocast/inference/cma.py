@@ -20,14 +20,17 @@ class CMAOptions:
 
     Args:
         population: points per generation; one batch of the target.
-        patience: stop when this many generations together ...
-        tolerance: ... improve the log-posterior by less than this [nat].
+        patience: stop when this many generations together improved the log-posterior by less than `tolerance`, ...
+        tolerance: ... [nat], ...
+        agreement: ... and half of a generation lies within this of the best point [nat]: before that, a lucky start
+            would end a search that has only begun.
         max_generations: give up after this many.
     """
 
     population: int = 14
-    patience: int = 15
+    patience: int = 12
     tolerance: float = 0.05
+    agreement: float = 1.0
     max_generations: int = 400
 
 
@@ -38,11 +41,14 @@ class Mode:
     Args:
         point: natural units, (num_parameters,).
         log_posterior: its unnormalized log-posterior.
+        covariance: of the search distribution at the end, straightened coordinates; it has the shape of the
+            posterior's peak, not its size, (num_parameters, num_parameters).
         num_evaluations: how many points were evaluated.
     """
 
     point: np.ndarray
     log_posterior: float
+    covariance: np.ndarray
     num_evaluations: int
 
 
@@ -80,34 +86,36 @@ def cma_search(
     settings = {
         "seed": int(generator.integers(1, 2**31)),
         "popsize": options.population,
-        "CMA_stds": spread,
         "verbose": -9,
     }
-    search = cma.CMAEvolutionStrategy(center, 1.0, settings)
+    search = cma.CMAEvolutionStrategy(np.zeros(len(center)), 1.0, settings)
     best, best_coordinates, history = -np.inf, center, [-np.inf]
     for generation in range(options.max_generations):
-        coordinates = np.array(search.ask())
+        steps = search.ask()
+        coordinates = center + spread * np.array(steps)
         values = log_posterior(target, bend(target.parameters, coordinates))
         if not np.isfinite(values).any() and not np.isfinite(best):
             raise InputError(
                 "fit", expected="a start near the tumor", got="zero likelihood all around it", advice="check the labels"
             )
         floor = np.min(values[np.isfinite(values)], initial=0.0) - 1e3
-        search.tell(list(coordinates), list(-np.where(np.isfinite(values), values, floor)))
+        search.tell(steps, list(-np.where(np.isfinite(values), values, floor)))
         winner = int(np.argmax(values))
         if values[winner] > best:
             best, best_coordinates = float(values[winner]), coordinates[winner]
         history.append(best)
         if progress is not None:
             progress(min(1.0, generation / 90))  # searches over seven parameters take 60 to 120 generations
-        if generation >= options.patience and best - history[-1 - options.patience] < options.tolerance:
+        gain = best - history[max(0, len(history) - 1 - options.patience)]
+        if gain < options.tolerance and best - np.median(values) < options.agreement:
             break
     else:
         raise ConvergenceError(
             "fit",
             expected=f"convergence within {options.max_generations} generations",
-            got=f"{best - history[-1 - options.patience]:.2g} nat of improvement over the last {options.patience}",
+            got=f"an improvement by {gain:.2g} nat over the last {options.patience}",
             advice="check the segmentation, or allow more generations",
         )
     point = bend(target.parameters, best_coordinates[None])[0]
-    return Mode(point, best, (generation + 1) * options.population)
+    covariance = search.sigma**2 * search.sm.covariance_matrix * np.outer(spread, spread)
+    return Mode(point, best, covariance, (generation + 1) * options.population)

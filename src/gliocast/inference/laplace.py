@@ -3,8 +3,10 @@ r"""Laplace approximation: a Gaussian around the posterior mode, on the straight
 .. math:: p(\theta \mid y) \approx N(\hat\theta, H^{-1}), \qquad H = -\nabla^2 \log p(\hat\theta \mid y)
 
 The Hessian is taken by central differences at the scale of the posterior itself (steps over which the log-posterior
-falls by about half a nat), so it sees the posterior's shape and not the discretization's small steps. All points of a
-Hessian go to the target as one batch.
+falls by about half a nat), so it sees the posterior's shape and not the discretization's small steps. Parameters trade
+against each other along narrow ridges, where steps along the axes are far shorter than the ridge and the differences
+cancel. So the steps follow the search distribution's axes first, then the Hessian's own: each round whitens with what
+the last one found. All points of a round go to the target as one batch.
 
 Source: MacKay, Information Theory, Inference, and Learning Algorithms (2003), Chapter 27.
 """
@@ -21,6 +23,9 @@ from gliocast.inference.prior import bend, straighten
 #: Fall of the log-posterior over a difference step that is aimed at, and the band that is accepted [nat].
 _FALL, _FALL_BAND = 0.5, (0.2, 1.5)
 
+#: Attempts at step lengths per round, and the least curvature that a round believes, where one is expected [1].
+_MAX_ATTEMPTS, _FLATTEST = 6, 0.05
+
 
 @dataclass(frozen=True)
 class LaplaceOptions:
@@ -29,12 +34,12 @@ class LaplaceOptions:
     Args:
         num_samples: samples drawn from the Gaussian.
         search: how the mode is sought.
-        max_rounds: attempts to find step sizes, and Newton steps from a mode that turned out to be none.
+        num_rounds: how often the Hessian is taken, each time along the axes that the last one found.
     """
 
     num_samples: int = 1000
     search: CMAOptions = field(default_factory=CMAOptions)
-    max_rounds: int = 8
+    num_rounds: int = 3
 
 
 def laplace(
@@ -64,10 +69,11 @@ def laplace(
         target, start=start, spread=spread, generator=generator, options=options.search, progress=progress
     )
     surface = _Surface(target, mode)
-    scales = _difference_scales(surface, options.max_rounds)
-    covariance = _covariance(surface, scales)
+    covariance = mode.covariance
+    for _ in range(options.num_rounds):
+        covariance = _covariance(surface, _steps(surface, covariance))
     factor = np.linalg.cholesky(covariance)
-    noise = generator.standard_normal((options.num_samples, len(scales)))
+    noise = generator.standard_normal((options.num_samples, len(covariance)))
     coordinates = surface.center + noise @ factor.T
     log_densities = -0.5 * np.sum(noise**2, axis=1) - np.log(np.diag(factor)).sum()
     return Posterior(
@@ -103,31 +109,36 @@ class _Surface:
         self.center, self.height = self.center + offset, self.height - fall
 
 
-def _difference_scales(surface: _Surface, max_rounds: int) -> np.ndarray:
-    """Step along each axis over which the log-posterior falls by about `_FALL`, (dim,)."""
-    dim = len(surface.center)
-    scales = np.full(dim, 0.1)
-    for _ in range(max_rounds):
-        offsets = np.concatenate([np.diag(scales), -np.diag(scales)])
+def _steps(surface: _Surface, covariance: np.ndarray) -> np.ndarray:
+    """Steps along the principal axes of a covariance, each so long that the log-posterior falls by about `_FALL`.
+
+    Where a step turns out to lead uphill, the center moves there first.
+
+    Returns:
+        (dim, dim), a step per row.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    steps = (vectors * np.sqrt(np.maximum(values, 1e-12 * values[-1]))).T
+    for _ in range(_MAX_ATTEMPTS):
+        offsets = np.concatenate([steps, -steps])
         falls = surface.falls(offsets)
         best = int(np.argmin(falls))
         if falls[best] < 0:
             surface.climb(offsets[best], float(falls[best]))
             continue
-        mean = np.where(np.isfinite(falls), falls, 1e3).reshape(2, dim).mean(axis=0)
+        mean = np.where(np.isfinite(falls), falls, 1e3).reshape(2, -1).mean(axis=0)
         if ((mean > _FALL_BAND[0]) & (mean < _FALL_BAND[1])).all():
             break
-        scales = scales * np.clip(np.sqrt(_FALL / np.maximum(mean, 1e-9)), 0.1, 10.0)
-    return scales
+        steps = steps * np.clip(np.sqrt(_FALL / np.maximum(mean, 1e-9)), 0.1, 10.0)[:, None]
+    return steps
 
 
-def _covariance(surface: _Surface, scales: np.ndarray) -> np.ndarray:
-    """Inverse of the negative Hessian, in straightened coordinates, (dim, dim)."""
-    dim = len(scales)
-    axes = np.diag(scales)
+def _covariance(surface: _Surface, steps: np.ndarray) -> np.ndarray:
+    """Inverse of the negative Hessian, from differences over the given steps, straightened coordinates, (dim, dim)."""
+    dim = len(steps)
     pairs = [(a, b) for a in range(dim) for b in range(a)]
-    corners = [sa * axes[a] + sb * axes[b] for a, b in pairs for sa, sb in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
-    falls = surface.falls(np.concatenate([axes, -axes, np.array(corners).reshape(-1, dim)]))
+    corners = [sa * steps[a] + sb * steps[b] for a, b in pairs for sa, sb in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
+    falls = surface.falls(np.concatenate([steps, -steps, np.array(corners).reshape(-1, dim)]))
     falls = np.where(np.isfinite(falls), falls, 10.0)
     hessian = np.diag(falls[:dim] + falls[dim : 2 * dim])
     for (a, b), (pp, pm, mp, mm) in zip(pairs, falls[2 * dim :].reshape(-1, 4), strict=True):
@@ -137,6 +148,6 @@ def _covariance(surface: _Surface, scales: np.ndarray) -> np.ndarray:
         raise ConvergenceError(
             "fit", expected="a posterior with a peak", got="none at the mode found", advice="check the segmentation"
         )
-    # A direction that looks flat or saddle-like at this scale is held to the width of the steps that were tried.
-    values = np.maximum(values, _FALL / 2)
-    return (vectors / values) @ vectors.T * np.outer(scales, scales)
+    # One round may lengthen an axis to several times the steps that were tried, not to infinity.
+    axes = (vectors / np.sqrt(np.maximum(values, _FLATTEST))).T @ steps
+    return axes.T @ axes

@@ -1,11 +1,12 @@
 """Independent priors, normal on the straightened axis of each parameter."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
 
-from gliocast.core import Parameter
+from gliocast.core import InputError, Parameter
 
 #: Half-width of the central 95 % of a normal distribution, in standard deviations [1].
 _Z95 = float(norm.ppf(0.975))
@@ -28,10 +29,31 @@ class IndependentPrior:
     scale: np.ndarray
 
     @classmethod
-    def from_typical(cls, parameters: tuple[Parameter, ...]) -> "IndependentPrior":
-        """The prior whose central 95 % is each parameter's typical range."""
-        ends = np.array([[float(p.support.straighten(np.asarray(end))) for end in p.typical] for p in parameters])
-        return cls(parameters, ends.mean(axis=1), (ends[:, 1] - ends[:, 0]) / (2 * _Z95))
+    def from_typical(
+        cls, parameters: tuple[Parameter, ...], known: Mapping[str, tuple[float, float]] | None = None
+    ) -> "IndependentPrior":
+        """The prior whose central 95 % is each parameter's typical range.
+
+        Args:
+            parameters: what the columns mean.
+            known: (location, scale) on the straightened axis, by name, for parameters whose range this patient tells.
+        """
+        rows = []
+        for parameter in parameters:
+            if known is not None and parameter.name in known:
+                rows.append(known[parameter.name])
+            else:
+                if not np.isfinite(parameter.typical).all():
+                    raise InputError(
+                        f"prior of {parameter.name}",
+                        expected="a finite typical range",
+                        got=f"{parameter.typical}",
+                        advice="state its location and scale in `known`",
+                    )
+                low, high = (float(parameter.support.straighten(np.asarray(end))) for end in parameter.typical)
+                rows.append(((low + high) / 2, (high - low) / (2 * _Z95)))
+        location, scale = np.array(rows).T
+        return cls(parameters, location, scale)
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """Log-density at points in natural units, (num_points, num_parameters) -> (num_points,)."""

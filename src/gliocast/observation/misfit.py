@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from gliocast.core import LabelMap
-from gliocast.observation.mri import outline_dice
+from gliocast.core import LabelMap, dice
 
 #: Components of the whole tumor smaller than this are stray voxels of a segmentation, not foci [mm^3].
 MIN_FOCUS_MM3 = 100.0
@@ -73,8 +72,8 @@ def misfit(labels: LabelMap, density: np.ndarray, core_threshold: float, whole_t
     foci = sizes * labels.grid.voxel_volume >= MIN_FOCUS_MM3
     dark = foci & (explained < _MISSED_SHARE * sizes)
     return Misfit(
-        core_dice=outline_dice(density, core_threshold, labels.core),
-        whole_dice=outline_dice(density, whole_threshold, whole),
+        core_dice=dice(density > core_threshold, labels.core),
+        whole_dice=dice(shown, whole),
         missed_ml=float(missed.sum()) * ml,
         extra_ml=float((shown & ~whole).sum()) * ml,
         farthest_mm=farthest,

@@ -1,28 +1,33 @@
 r"""Tumor outlines on MRI as an observation of cell density.
 
-T1c shows the tumor core and FLAIR the whole tumor, each where the density exceeds a visibility threshold c. A voxel is
-visible with probability
+T1c shows the tumor core and FLAIR the whole tumor, each where the density u exceeds a visibility threshold c. Outlines
+err by millimeters, wherever they were drawn, so visibility is a function of the signed distance to the outline {u = c},
 
-.. math:: v(u) = \frac{1}{1 + \exp(-(\mathrm{logit}\,u - \mathrm{logit}\,c) / w)}
+.. math:: d(x) = \frac{\mathrm{logit}\,u - \mathrm{logit}\,c}{|\nabla\,\mathrm{logit}\,u|}, \qquad
+          v = \frac{1}{1 + \exp(-d/\delta)}
 
-and labeled with probability  f + (1 - f - m) v:  a share m of visible voxels is missed (outlines have holes, vessels,
-sulci in them), a share f of invisible ones is labeled. This is the Bernoulli likelihood of Ezhov's dissertation
-(Eqs. 5-6) with two departures: the logistic in logit u has no flat top at c and vanishes exactly without cells, and
-the label errors bound what a voxel that no parameter can explain may cost.
+(in the flank of a Fisher-Kolmogorov front, logit u is a linear function of position, so d is exact there). A voxel is
+labeled with probability  f + (1 - f - m) v:  a share m of visible voxels is missed, because outlines have holes,
+vessels and sulci in them; a share f of invisible ones is labeled.
+
+This is the Bernoulli likelihood of Ezhov's dissertation (Eqs. 5-6) with three departures. Its width is a length and not
+a density: a width in density, or in logits, would let the sharpness of the outlines inform the width of the front, of
+which outlines know nothing (in tests it biased sqrt(D_w T) by up to 40 %). It has no flat top at c. And the label
+errors bound what a voxel that no parameter can explain may cost.
 
 Errors of an outline are correlated over millimeters, so voxels are not independent observations. The log-likelihood is
 therefore a composite one: the voxel terms of each outline are averaged over its observed volume and multiplied by an
-effective number of independent observations, the same for both outlines. `sample` draws the correlated errors, and
-validation/coverage.py checks that intervals computed with the one cover truths observed with the other.
+effective number of independent observations, which grows with the outline's radius. `sample` draws the correlated
+errors, and validation/coverage.py checks that intervals computed with the one cover truths observed with the other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numba
 import numpy as np
 from scipy import ndimage
 
-from gliocast.core import UNIT_INTERVAL, Grid, InputError, LabelMap, Parameter, block_mean
+from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
 
 CORE_THRESHOLD = Parameter(
     name="t1c_threshold",
@@ -41,8 +46,17 @@ WHOLE_THRESHOLD = Parameter(
     source="range used for FLAIR outlines since Swanson et al. (2000) and Lipkova et al. (2019)",
 )
 
-#: Density below which a voxel is taken as free of tumor cells [1].
-_EMPTY = 1e-5
+#: Density below which a voxel is taken as free of tumor cells [1], and its mark in logits.
+_EMPTY, _NO_CELLS = 1e-5, -99.0
+
+#: Flattest slope of logit u that a distance is computed with [1/mm]: the plateau inside a tumor has no outline.
+_FLATTEST = 0.05
+
+#: Distances beyond this many widths need neither exponential nor logarithm [1].
+_FAR = 12.0
+
+#: Radius of the outline that the effective number of observations is stated for [mm].
+_REFERENCE_RADIUS_MM = 15.0
 
 
 @dataclass(frozen=True)
@@ -52,47 +66,103 @@ class LabelErrors:
     Args:
         missed: probability m that a visible voxel isn't labeled [1].
         false: probability f that an invisible voxel is labeled [1].
-        softness: width w of the step from invisible to visible, in logits of density [1].
-        effective_observations: independent observations that one outline is worth [1].
-        displacement: standard deviation of the correlated error that `sample` draws, in logits of density [1].
+        width_mm: width delta of the step from invisible to visible [mm].
+        effective_observations: independent observations that an outline of 15 mm radius is worth [1].
+        displacement_mm: standard deviation of the correlated error that `sample` draws [mm].
         correlation_mm: length over which that error is correlated [mm].
     """
 
     missed: float = 0.3
     false: float = 0.05
-    softness: float = 0.18
-    effective_observations: float = 100.0
-    displacement: float = 0.5
+    width_mm: float = 0.8
+    effective_observations: float = 40.0
+    displacement_mm: float = 1.2
     correlation_mm: float = 6.0
 
 
 @numba.njit(nogil=True, cache=True)
-def _outline_log_likelihood(density, labeled, threshold, missed, false, softness):  # type: ignore[no-untyped-def]
+def _logits(density):  # type: ignore[no-untyped-def]
+    """Logit of the density, `_NO_CELLS` where there are none."""
+    logits = np.empty(density.shape, np.float32)
+    flat, u = logits.reshape(-1), density.reshape(-1)
+    for n in range(flat.size):
+        v = min(u[n], np.float32(1 - 1e-6))
+        flat[n] = np.log(v / (1 - v)) if v > _EMPTY else _NO_CELLS
+    return logits
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _slope2(here, before, after, step):  # type: ignore[no-untyped-def]
+    """Squared derivative along one axis, from the neighbors that hold cells."""
+    rise, spans = 0.0, 0
+    if before != _NO_CELLS:
+        rise += here - before
+        spans += 1
+    if after != _NO_CELLS:
+        rise += after - here
+        spans += 1
+    return (rise / (spans * step)) ** 2 if spans else 0.0
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _distance(logits, i, j, k, level, spacing):  # type: ignore[no-untyped-def]
+    """Signed distance from a voxel with cells to the outline at `level` [mm], positive inside."""
+    nx, ny, nz = logits.shape
+    here = logits[i, j, k]
+    slope2 = _slope2(
+        here,
+        logits[i - 1, j, k] if i > 0 else _NO_CELLS,
+        logits[i + 1, j, k] if i + 1 < nx else _NO_CELLS,
+        spacing[0],
+    )
+    slope2 += _slope2(
+        here,
+        logits[i, j - 1, k] if j > 0 else _NO_CELLS,
+        logits[i, j + 1, k] if j + 1 < ny else _NO_CELLS,
+        spacing[1],
+    )
+    slope2 += _slope2(
+        here,
+        logits[i, j, k - 1] if k > 0 else _NO_CELLS,
+        logits[i, j, k + 1] if k + 1 < nz else _NO_CELLS,
+        spacing[2],
+    )
+    return (here - level) / max(np.sqrt(slope2), _FLATTEST)
+
+
+@numba.njit(nogil=True, cache=True)
+def _outline_log_likelihood(logits, labeled, level, missed, false, width, spacing):  # type: ignore[no-untyped-def]
     """Sum over voxels of  log p(label | density) - log p(no label | no cells)."""
-    nothing = np.log(1 - false)
-    labeled_nothing = np.log(false)
+    nothing, only_label = np.log(1 - false), np.log(false)
     labeled_all, all_missed = np.log(1 - missed), np.log(missed)
-    odds, far = threshold / (1 - threshold), 1e6**softness
     total = 0.0
-    u_flat, y_flat = density.ravel(), labeled.ravel()
-    for n in range(u_flat.size):
-        u, y = u_flat[n], y_flat[n]
-        if u < _EMPTY:
-            if y > 0:
-                total += y * (labeled_nothing - nothing)
-            continue
-        u = min(u, 1 - 1e-6)
-        ratio = odds * (1 - u) / u
-        if ratio > far:  # most voxels lie far from the threshold, where neither power nor logarithm is needed
-            total += y * (labeled_nothing - nothing)
-            continue
-        if ratio * far < 1:
-            total += y * labeled_all + (1 - y) * all_missed - nothing
-            continue
-        visible = 1 / (1 + ratio ** (1 / softness))
-        p = false + (1 - false - missed) * visible
-        total += y * np.log(p) + (1 - y) * np.log(1 - p) - nothing
+    for i in range(logits.shape[0]):
+        for j in range(logits.shape[1]):
+            for k in range(logits.shape[2]):
+                y = labeled[i, j, k]
+                x = -np.inf
+                if logits[i, j, k] != _NO_CELLS:
+                    x = _distance(logits, i, j, k, level, spacing) / width
+                if x < -_FAR:
+                    total += y * (only_label - nothing)
+                elif x > _FAR:
+                    total += y * labeled_all + (1 - y) * all_missed - nothing
+                else:
+                    p = false + (1 - false - missed) / (1 + np.exp(-x))
+                    total += y * np.log(p) + (1 - y) * np.log(1 - p) - nothing
     return total
+
+
+@numba.njit(nogil=True, cache=True)
+def _distance_map(logits, level, spacing):  # type: ignore[no-untyped-def]
+    """Signed distance of every voxel to the outline at `level` [mm]; -inf without cells."""
+    distance = np.full(logits.shape, -np.inf, np.float32)
+    for i in range(logits.shape[0]):
+        for j in range(logits.shape[1]):
+            for k in range(logits.shape[2]):
+                if logits[i, j, k] != _NO_CELLS:
+                    distance[i, j, k] = _distance(logits, i, j, k, level, spacing)
+    return distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +179,7 @@ class OutlineLikelihood:
     core: np.ndarray
     whole: np.ndarray
     grid: Grid
-    errors: LabelErrors = LabelErrors()
+    errors: LabelErrors = field(default_factory=LabelErrors)
 
     def __post_init__(self) -> None:
         if not self.whole.any():
@@ -130,42 +200,50 @@ class OutlineLikelihood:
         """Visibility thresholds on T1c and FLAIR; T1c is left out where there is no core."""
         return (CORE_THRESHOLD, WHOLE_THRESHOLD) if self.core.any() else (WHOLE_THRESHOLD,)
 
-    def log_likelihood(self, density: np.ndarray, values: np.ndarray) -> float:
-        """Composite log-likelihood of the outlines given density (shape of the grid) and thresholds [1]."""
+    def log_likelihood(self, density: Density, values: np.ndarray) -> float:
+        """Composite log-likelihood of the outlines given the density and thresholds [1]."""
+        self.grid.require_same(density.grid, "density")
         thresholds = dict(zip((parameter.name for parameter in self.parameters), values, strict=True))
         if "t1c_threshold" in thresholds and thresholds["t1c_threshold"] <= thresholds["flair_threshold"]:
             return -np.inf  # T1c never shows less dense tumor than FLAIR
-        e, total = self.errors, 0.0
+        logits, e, total = _logits(density.data), self.errors, 0.0
         for name, labeled in (("t1c_threshold", self.core), ("flair_threshold", self.whole)):
             if name in thresholds:
-                terms = _outline_log_likelihood(density, labeled, thresholds[name], e.missed, e.false, e.softness)
-                total += e.effective_observations * terms / float(labeled.sum())
+                level = _logit(thresholds[name])
+                terms = _outline_log_likelihood(
+                    logits, labeled, level, e.missed, e.false, e.width_mm, self.grid.spacing
+                )
+                total += self._weight(labeled) * terms
         return total
 
-    def sample(self, density: np.ndarray, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Outlines as a rater might have drawn them: (2, x, y, z) bool, core and whole.
 
-        One smooth Gaussian field per outline, in logits of density, moves the threshold from place to place.
+        One smooth Gaussian field per outline displaces it by millimeters, here outward and there inward.
         """
-        core_threshold, whole_threshold = (values[0], values[-1]) if len(values) == 2 else (1.0, values[0])
-        logit = np.log(np.maximum(density, _EMPTY)) - np.log1p(-np.minimum(density, 1 - 1e-6))
-        outlines = []
-        for threshold in (core_threshold, whole_threshold):
-            error = self.errors.displacement * self._smooth_field(density.shape, generator)
-            cut = np.inf if threshold >= 1 else np.log(threshold / (1 - threshold))
-            outlines.append((logit + error > cut) & (density > _EMPTY))
+        core_threshold, whole_threshold = (values[0], values[-1]) if len(values) == 2 else (None, values[0])
+        self.grid.require_same(density.grid, "density")
+        logits = _logits(density.data)
+        outlines = np.zeros((2, *density.data.shape), dtype=bool)
+        for outline, threshold in zip(outlines, (core_threshold, whole_threshold), strict=True):
+            if threshold is not None:
+                error = self.errors.displacement_mm * self._smooth_field(density.data.shape, generator)
+                outline[:] = _distance_map(logits, _logit(threshold), self.grid.spacing) + error > 0
         outlines[0] &= outlines[1]
-        return np.stack(outlines)
+        return outlines
+
+    def _weight(self, labeled: np.ndarray) -> float:
+        """What one voxel term of an outline counts: effective observations per observed voxel."""
+        voxels = float(labeled.sum())
+        radius = (3 * voxels * self.grid.voxel_volume / (4 * np.pi)) ** (1 / 3)
+        return self.errors.effective_observations * radius / _REFERENCE_RADIUS_MM / voxels
 
     def _smooth_field(self, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
         """Gaussian random field of unit variance, correlated over `correlation_mm`."""
         widths = [self.errors.correlation_mm / 2 / h for h in self.grid.spacing]
-        field = ndimage.gaussian_filter(generator.standard_normal(shape, dtype=np.float32), widths, mode="wrap")
-        return field / field.std()
+        noise = ndimage.gaussian_filter(generator.standard_normal(shape, dtype=np.float32), widths, mode="wrap")
+        return noise / noise.std()
 
 
-def outline_dice(density: np.ndarray, threshold: float, outline: np.ndarray) -> float:
-    """Dice overlap of {density > threshold} with an outline (bool, same shape); 1 where both are empty."""
-    shown = density > threshold
-    total = int(shown.sum() + outline.sum())
-    return 2 * int((shown & outline).sum()) / total if total else 1.0
+def _logit(share: float) -> float:
+    return float(np.log(share) - np.log1p(-share))

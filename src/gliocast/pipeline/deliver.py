@@ -1,17 +1,16 @@
 """Findings to files: images, tables and the report, as a whole or not at all."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from gliocast.cohort import DigitalPatient
-from gliocast.core import Monitor, Patient, Silence, Visit
+from gliocast.core import Monitor, Patient, Silence, Visit, dice
 from gliocast.data import whole_folder, write_like, write_volume
 from gliocast.pipeline.personalize import Findings, Options, personalize, thresholds
-from gliocast.pipeline.record import parameters, provenance, write_json
+from gliocast.pipeline.record import parameters, plan_table, provenance, write_json
 from gliocast.pipeline.stopwatch import Stopwatch
-from gliocast.planning import compare_plans, coverage_curve, overlap
+from gliocast.planning import compare_plans, coverage_curve
 
 #: Densities at which a demonstration compares estimate and truth [1].
 _DEMO_LEVELS = (0.01, 0.1, 0.8)
@@ -35,15 +34,14 @@ def agreement(findings: Findings, digital: DigitalPatient) -> dict[str, float]:
     seed = np.array([estimate[f"seed_{axis}"] for axis in "xyz"])
     result = {"seed error [mm]": float(np.linalg.norm(seed - np.array(digital.truth.seed)))}
     for level in _DEMO_LEVELS:
-        dice = overlap(findings.density.data > level, digital.density.data > level)
-        result[f"density Dice at {level:g}"] = dice
+        result[f"density Dice at {level:g}"] = dice(findings.density.data > level, digital.density.data > level)
     return result
 
 
 def _deliver(
     patient: Patient, out: Path, options: Options, monitor: Monitor, *, digital: DigitalPatient | None
 ) -> Findings:
-    watch = Stopwatch(monitor)
+    watch = monitor if isinstance(monitor, Stopwatch) else Stopwatch(monitor)
     with whole_folder(out) as folder:
         findings = personalize(patient, options, watch)
         watch.begin("write")
@@ -83,7 +81,7 @@ def _deliver(
         watch.stop()
         record["seconds"] = dict(watch.seconds)
         write_json(folder / "parameters.json", parameters(findings, truth))
-        write_json(folder / "plan.json", {**asdict(comparison), "margin_mm": options.margin_mm})
+        write_json(folder / "plan.json", plan_table(comparison, options.margin_mm))
         write_json(folder / "provenance.json", record)
     return findings
 

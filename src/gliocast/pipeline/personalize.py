@@ -1,18 +1,18 @@
 """Patient to findings: the stages in order, and nothing that a stage should know."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gliocast.anatomy import AnatomyEstimate, estimate_anatomy
 from gliocast.core import Density, InputError, Monitor, Patient, Plan, Posterior, Visit
 from gliocast.data.atlas import load_mni152
-from gliocast.growth import FisherKolmogorov, Simulator
+from gliocast.growth import FisherKolmogorov, Simulator, SingleScan
 from gliocast.inference import laplace
 from gliocast.observation import Misfit, misfit
 from gliocast.planning import ESTRO_EANO_MARGIN_MM, gross_tumor_volume, make_plan
 from gliocast.planning.margins import require_margin
-from gliocast.problem import Problem
+from gliocast.problem import outline_problem
 
 #: Below this Dice of the whole tumor the reader is warned that the model doesn't describe the tumor [1].
 _POOR_FIT = 0.6
@@ -70,14 +70,13 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     anatomy = estimate_anatomy(visit, load_mni152(), monitor=monitor)
     monitor.note(f"anatomy: {anatomy.quality}{' (cached)' if anatomy.cached else ''}")
     monitor.begin("fit")
-    problem = Problem.pose(
-        visit.labels, anatomy.anatomy, forward=Simulator(FisherKolmogorov(options.diffusivity_ratio))
-    )
-    start, spread = problem.start()
+    simulator = Simulator(FisherKolmogorov(options.diffusivity_ratio))
+    problem, guess = outline_problem(visit.labels, anatomy.anatomy, simulator=simulator)
     generator = np.random.default_rng(options.seed)
-    posterior = laplace(problem, start=start, spread=spread, generator=generator, progress=monitor.advance)
+    posterior = laplace(problem, start=guess.point, spread=guess.spread, generator=generator, progress=monitor.advance)
     monitor.begin("density")
-    density = problem.predict(posterior, anatomy.anatomy, progress=monitor.advance)
+    delivery = SingleScan(replace(simulator, progress=monitor.advance))
+    density = problem.predict(posterior, anatomy.anatomy, forward=delivery)
     left = misfit(visit.labels, density.data, *thresholds(posterior))
     monitor.note(f"fit: Dice of core {left.core_dice:.3f}, of whole tumor {left.whole_dice:.3f}")
     monitor.begin("plan")

@@ -9,11 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from gliocast.core import RESEARCH_NOTICE
 from gliocast.data import file_hash
 from gliocast.data.atlas import load_mni152
 from gliocast.pipeline.personalize import Findings, Options
-
-RESEARCH_NOTICE = "For research only. Not a medical device; not for diagnosis or treatment."
+from gliocast.planning import PlanComparison
 
 #: Libraries whose version can change a result.
 _LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "SimpleITK", "picsl_greedy", "cma", "nilearn", "torch")
@@ -31,7 +33,7 @@ def parameters(findings: Findings, truth: Mapping[str, float] | None) -> dict[st
             "mode": float(posterior.mode[column]),
             "standard_deviation": float(posterior.standard_deviation[column]),
             "interval_95": [float(low), float(high)],
-            "typical": list(parameter.typical),
+            "typical": list(parameter.typical) if np.isfinite(parameter.typical).all() else None,
         }
         if truth is not None:
             rows[parameter.name]["truth"] = truth[parameter.name]
@@ -56,7 +58,8 @@ def parameters(findings: Findings, truth: Mapping[str, float] | None) -> dict[st
 def provenance(findings: Findings, options: Options) -> dict[str, Any]:
     """Versions, options and hashes: enough to repeat the run, nothing that names a patient."""
     sources = {modality: scan.path for modality, scan in findings.visit.scans.items()}
-    inputs = {modality: file_hash(path) for modality, path in sources.items() if path is not None}
+    sources["seg"] = findings.visit.labels.path
+    inputs = {name: file_hash(path) for name, path in sources.items() if path is not None}
     return {
         "notice": RESEARCH_NOTICE,
         "versions": {
@@ -67,10 +70,16 @@ def provenance(findings: Findings, options: Options) -> dict[str, Any]:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "options": asdict(options),
         "seed": options.seed,
+        "warnings": list(findings.warnings),
         "label_schema": findings.visit.labels.schema.name,
         "inputs": inputs,
         "anatomy": {"atlas": load_mni152().name, "cached": findings.anatomy.cached, **asdict(findings.anatomy.quality)},
     }
+
+
+def plan_table(comparison: PlanComparison, margin_mm: float) -> dict[str, Any]:
+    """Target volumes and what they cover; volumes in ml."""
+    return {"notice": RESEARCH_NOTICE, "margin_mm": margin_mm, **asdict(comparison)}
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """Single stages from files to files."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from gliocast.core import Anatomy, Density, InputError, Monitor, Volume
 from gliocast.data import read_labels, read_volume, whole_file, whole_folder, write_like, write_volume
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import FisherKolmogorov, Simulator
-from gliocast.pipeline.record import write_json
+from gliocast.pipeline.record import plan_table, write_json
 from gliocast.planning import PlanComparison, compare_plans, make_plan
 from gliocast.planning.margins import require_margin
 
@@ -40,6 +39,8 @@ def grow_to_file(
         diffusivity_ratio: white over gray matter [1].
         monitor: watches.
     """
+    if not out.name.endswith(".nii.gz"):
+        raise InputError("output", expected="a name ending in .nii.gz", got=out.name, advice="add the ending")
     with whole_file(out) as path:
         monitor.begin("read")
         if white_matter is None and gray_matter is None:
@@ -54,8 +55,8 @@ def grow_to_file(
                 advice="give the other one, too",
             )
         monitor.begin("growth")
-        simulator = Simulator(FisherKolmogorov(diffusivity_ratio))
-        density = simulator(values, anatomy, days=[days], progress=monitor.advance)[0]
+        simulator = Simulator(FisherKolmogorov(diffusivity_ratio), progress=monitor.advance)
+        density = simulator(values, anatomy, days=[days])[0]
         monitor.begin("write")
         if white_matter is None:
             write_volume(path, density.data, density.grid)
@@ -97,13 +98,13 @@ def plan_to_folder(
         anatomy.grid.require_same(volume.grid, "density")
         anatomy.grid.require_same(label_map.grid, "segmentation")
         monitor.begin("plan")
-        expected = Density(volume.data, volume.grid, day=1.0)
+        expected = Density(volume.data, volume.grid)
         plan = make_plan(label_map, anatomy, expected, margin_mm=margin_mm)
         comparison = compare_plans(plan, expected, label_map)
         monitor.begin("write")
         for name, mask in plan.volumes.items():
             write_like(folder / f"{name}.nii.gz", mask.astype(np.uint8), density)
-        write_json(folder / "plan.json", {**asdict(comparison), "margin_mm": margin_mm})
+        write_json(folder / "plan.json", plan_table(comparison, margin_mm))
     return comparison
 
 

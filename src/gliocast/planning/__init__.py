@@ -6,7 +6,6 @@ from gliocast.planning.coverage import (
     compare_plans,
     coverage_curve,
     covered_fraction,
-    overlap,
 )
 from gliocast.planning.ctv import isovolumetric_ctv, make_plan
 from gliocast.planning.margins import (
@@ -29,7 +28,6 @@ __all__ = [
     "gross_tumor_volume",
     "isovolumetric_ctv",
     "make_plan",
-    "overlap",
     "standard_ctv",
     "treatable_region",
     "ventricles",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gliocast.core import Anatomy, Density, InputError, LabelMap, Plan
+from gliocast.core import Anatomy, Density, InputError, LabelMap, Plan, dice
 from gliocast.core.volume import require_shape
 from gliocast.planning.margins import distance_from, gross_tumor_volume, require_margin, treatable_region
 
@@ -86,12 +86,6 @@ def covered_fraction(density: Density, mask: np.ndarray) -> float:
     return density.burden(mask) / _require_burden(density)
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Dice coefficient 2 |a and b| / (|a| + |b|) of two bool masks of one shape; 1 where both are empty."""
-    total = int(np.count_nonzero(a)) + int(np.count_nonzero(b))
-    return 2 * int(np.count_nonzero(a & b)) / total if total else 1.0
-
-
 def compare_plans(plan: Plan, density: Density, labels: LabelMap) -> PlanComparison:
     """Volumes, overlap and covered burden of the standard and the model's CTV.
 
@@ -112,7 +106,7 @@ def compare_plans(plan: Plan, density: Density, labels: LabelMap) -> PlanCompari
         gtv_ml=plan.volume("gtv") / MM3_PER_ML,
         standard_ml=plan.volume("ctv_standard") / MM3_PER_ML,
         model_ml=plan.volume("ctv_model") / MM3_PER_ML,
-        overlap=overlap(standard, model),
+        overlap=dice(standard, model),
         burden_ml=total / MM3_PER_ML,
         burden_beyond_ml=density.burden(beyond) / MM3_PER_ML,
         covered_by_standard=density.burden(standard) / total,

@@ -10,7 +10,7 @@ GTV = resection cavity and residual enhancing tumor, CTV = GTV + 15 mm, cropped 
 import numpy as np
 from scipy import ndimage
 
-from gliocast.core import Anatomy, Grid, InputError, LabelMap
+from gliocast.core import Anatomy, Grid, InputError, LabelMap, bounding_box
 from gliocast.core.volume import require_shape
 
 #: GTV to CTV [mm]: ESTRO-EANO 2023. (EORTC 2016 used 20 mm, RTOG 20 to 25 mm.)
@@ -76,13 +76,13 @@ def ventricles(anatomy: Anatomy) -> np.ndarray:
     mask = np.zeros(anatomy.grid.shape, dtype=bool)
     if not anatomy.brain.any():
         return mask
-    box = _bounding_box(anatomy.brain)
+    box = bounding_box(anatomy.brain).slices
     # one voxel of padding: the surface of a brain that touches the edge of its box is a surface too
     depth = ndimage.distance_transform_edt(np.pad(anatomy.brain[box], 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
     fluid = (anatomy.csf[box] > 0.5) & (depth >= SHALLOWEST_VENTRICLE_MM)
     if not fluid.any():
         return mask
-    inner = _bounding_box(fluid)
+    inner = bounding_box(fluid).slices
     fluid, depth = fluid[inner], depth[inner]
     thickness = ndimage.distance_transform_edt(np.pad(fluid, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
     places, num_places = ndimage.label(thickness > VENTRICLE_BALL_MM)
@@ -117,12 +117,8 @@ def distance_from(mask: np.ndarray, grid: Grid, *, reach_mm: float) -> np.ndarra
     require_shape(mask, grid, "mask")
     if not mask.any():
         raise InputError("mask", expected="at least one voxel", got="none", advice="pass a mask that holds something")
-    box = tuple(
-        slice(max(0, side.start - reach), side.stop + reach)
-        for side, reach in zip(
-            _bounding_box(mask), (int(np.ceil(reach_mm / spacing)) for spacing in grid.spacing), strict=True
-        )
-    )
+    x, y, z = (int(np.ceil(reach_mm / spacing)) for spacing in grid.spacing)
+    box = bounding_box(mask).grown((x, y, z), grid.shape).slices
     distance = np.full(grid.shape, np.inf, dtype=np.float32)
     # compared in float32 on both sides: 15 steps of 0.9 mm are 13.5 mm, not 13.500000000000002
     near = ndimage.distance_transform_edt(~mask[box], sampling=grid.spacing).astype(np.float32)
@@ -183,10 +179,3 @@ def require_margin(margin_mm: float) -> None:
             got=f"{margin_mm:g} mm",
             advice=f"use {ESTRO_EANO_MARGIN_MM:g} mm (ESTRO-EANO 2023) unless your protocol says otherwise",
         )
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Smallest box that holds a mask, which must not be empty."""
-    axes = range(mask.ndim)
-    lines = [np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
-    return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)

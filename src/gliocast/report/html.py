@@ -2,6 +2,7 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gliocast.core import RESEARCH_NOTICE
 from gliocast.report.content import ReportContent
 from gliocast.report.figures import make_figures
 from gliocast.report.tables import (
@@ -13,10 +14,6 @@ from gliocast.report.tables import (
     provenance_tables,
     scrub,
     summary,
-)
-
-RESEARCH_NOTICE = (
-    "For research only. Not a medical device. Not for diagnosis, treatment planning or any other clinical decision."
 )
 
 

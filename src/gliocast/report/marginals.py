@@ -39,7 +39,7 @@ def readable_unit(parameter: Parameter) -> str:
 
 def has_typical_range(parameter: Parameter) -> bool:
     """Whether a range seen in patients means something: not for a location, which depends on the scanner's frame."""
-    return bool(np.isfinite(parameter.typical).all()) and not parameter.name.startswith("seed_")
+    return bool(np.isfinite(parameter.typical).all())
 
 
 def marginals(posterior: Posterior, *, truth: Mapping[str, float] | None = None) -> Figure:

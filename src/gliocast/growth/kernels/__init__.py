@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gliocast.growth.box import Box
+from gliocast.core.box import Box
 from gliocast.growth.kernels.conductance import Conductance, conductance
 from gliocast.growth.kernels.numba_kernel import NumbaKernel
 

@@ -13,7 +13,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from gliocast.growth.box import Box
+from gliocast.core.box import Box
 from gliocast.growth.kernels.conductance import Conductance
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}

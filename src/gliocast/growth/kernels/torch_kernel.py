@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from gliocast.growth.box import Box
+from gliocast.core.box import Box
 from gliocast.growth.kernels.conductance import Conductance
 
 

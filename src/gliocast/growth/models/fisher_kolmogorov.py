@@ -41,16 +41,16 @@ class FisherKolmogorov:
     """Isotropic, heterogeneous Fisher-Kolmogorov equation.
 
     Args:
-        diffusivity_ratio: diffusivity in white over gray matter, r > 0 [1]; the literature uses 10 to 100.
+        diffusivity_ratio: diffusivity in white over gray matter, r [1]; the literature uses 10 to 100.
     """
 
     diffusivity_ratio: float = 10.0
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.diffusivity_ratio) or self.diffusivity_ratio <= 0:
+        if not 0.1 <= self.diffusivity_ratio <= 1e4:  # also false for nan
             raise InputError(
                 "diffusivity ratio",
-                expected="a positive number",
+                expected="a number from 0.1 to 10000",
                 got=f"{self.diffusivity_ratio}",
                 advice="use 10, or up to 100",
             )

@@ -1,0 +1,94 @@
+"""Help comes at once: it needs nothing of what the work needs."""
+
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+VERBS = ("run", "demo", "simulate", "plan")
+COMMAND = Path(sys.executable).with_name("gliocast")
+
+#: Packages that take from a tenth of a second to seconds to import.
+HEAVY = ("torch", "numba", "nibabel", "SimpleITK", "picsl_greedy", "matplotlib", "nilearn", "scipy", "cma", "jinja2")
+
+#: The issue allows half a second of waiting; processor time is what a busy machine doesn't distort.
+MAX_SECONDS = 0.5
+
+LOADED = f"""
+import sys
+from gliocast.cli.main import main
+sys.argv = ["gliocast", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as ending:
+    sys.stderr.write(" ".join(name for name in {HEAVY} if name in sys.modules))
+    raise
+"""
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_help_names_all_verbs():
+    result = run(COMMAND, "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert all(f" {verb} " in result.stdout for verb in VERBS)
+    assert "research only" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)])
+def test_help_imports_no_heavy_package(arguments):
+    result = run(sys.executable, "-c", LOADED, *arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_help_takes_less_than_half_a_second():
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run(COMMAND, "--help")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < MAX_SECONDS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_a_verb_explains_each_of_its_options(verb, gliocast, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    outcome = gliocast(verb, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    options = [line.strip("│ ") for line in outcome.out.splitlines() if line.strip("│ *").startswith("--")]
+    assert len(options) >= 5
+    for line in options:
+        assert any(mark in line for mark in (".", "?")), f"no explanation: {line}"
+
+
+def test_no_arguments_show_the_help(gliocast):
+    outcome = gliocast()
+    assert all(f" {verb} " in outcome.out + outcome.err for verb in VERBS)
+
+
+def test_version_is_that_of_the_package(gliocast):
+    outcome = gliocast("--version")
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"gliocast {version('gliocast')}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["grow"], "No such command 'grow'"),
+        (["run", "--margin", "wide"], "Invalid value for '--margin'"),
+        (["run", "--no-such-option"], "No such option: --no-such-option"),
+        (["plan"], "Missing option '--density'"),
+        (["simulate", "--seed", "1"], "Option '--seed' requires 3 arguments"),
+    ],
+)
+def test_command_that_cant_be_understood_ends_with_2_and_writes_nothing(arguments, said, gliocast, tmp_path):
+    outcome = gliocast(*arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+    assert [path.name for path in tmp_path.rglob("*")] == ["work"]

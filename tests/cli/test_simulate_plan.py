@@ -1,0 +1,265 @@
+"""The stages on their own, from files to files."""
+
+import gzip
+import json
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+#: 4 mm voxels, LPS like BraTS, turned by 10 degrees around z: no code may take the axes for those of the world.
+SHAPE, SPACING, ANGLE = (40, 46, 36), 4.0, np.deg2rad(10)
+CENTER_VOXEL = (np.array(SHAPE) - 1) / 2
+TURN = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])
+#: Half axes of the brain [mm], where the tumor is relative to the brain's center [mm, in the brain's own axes].
+HALF_AXES, TUMOR = (64.0, 80.0, 60.0), np.array([28.0, 12.0, 16.0])
+#: Where the brain's center is [mm, RAS].
+CENTER = np.array([5.0, -20.0, 12.0])
+SEED = CENTER + TURN @ TUMOR
+#: Forms as a scanner's software writes them, and one that says nothing about the other.
+QFORM_CODE, SFORM_CODE = 1, 2
+
+
+def affine_of_grid():
+    matrix = TURN @ np.diag([-SPACING, -SPACING, SPACING])
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = matrix, CENTER - matrix @ CENTER_VOXEL
+    return affine
+
+
+def save(path, array, affine=None):
+    affine = affine_of_grid() if affine is None else affine
+    image = nib.Nifti1Image(array, affine)
+    image.set_qform(affine, QFORM_CODE)
+    image.set_sform(affine, SFORM_CODE)
+    image.header["descrip"] = b"JANE DOE 1957"
+    nib.save(image, path)
+    return path
+
+
+@pytest.fixture
+def brain(tmp_path):
+    """Paths of tissue maps and a segmentation of an ellipsoid brain with cortex and ventricles."""
+    x, y, z = np.moveaxis((np.moveaxis(np.indices(SHAPE), 0, -1) - CENTER_VOXEL) * [-SPACING, -SPACING, SPACING], -1, 0)
+    radius = np.sqrt(sum((axis / half) ** 2 for axis, half in zip((x, y, z), HALF_AXES, strict=True)))
+    fluid = (x / 12) ** 2 + (y / 30) ** 2 + (z / 12) ** 2 < 1
+    tissue = (radius < 1) & ~fluid
+    share = np.clip((radius - 0.75) * 8, 0, 1)
+    distance = np.sqrt(sum((axis - at) ** 2 for axis, at in zip((x, y, z), TUMOR, strict=True)))
+    seg = np.select([distance < 7, distance < 13, distance < 22], [1, 4, 2]) * tissue
+    return SimpleNamespace(
+        white=save(tmp_path / "white.nii.gz", (tissue * (1 - share)).astype(np.float32)),
+        gray=save(tmp_path / "gray.nii.gz", (tissue * share).astype(np.float32)),
+        csf=save(tmp_path / "csf.nii.gz", ((radius < 1) & fluid).astype(np.float32)),
+        seg=save(tmp_path / "seg.nii.gz", seg.astype(np.uint8)),
+        tissue=tissue,
+        distance=distance,
+    )
+
+
+def simulate_arguments(brain, out, seed=SEED):
+    growth = ["--days", 200, "--diffusivity", 0.1, "--proliferation-rate", 0.05]
+    maps = ["--white-matter", brain.white, "--gray-matter", brain.gray]
+    return ["simulate", "--out", out, "--seed", *seed, *maps, *growth]
+
+
+def plan_arguments(brain, out):
+    maps = ["--white-matter", brain.white, "--gray-matter", brain.gray, "--csf", brain.csf]
+    return ["plan", "--density", out.parent / "density.nii.gz", "--seg", brain.seg, *maps, "--out", out]
+
+
+@pytest.fixture
+def density(brain, tmp_path):
+    """A made-up density in [0, 1] that leans to one side of the tumor."""
+    values = brain.tissue / (1 + np.exp((brain.distance - 12) / 4)) * np.linspace(0.5, 1, SHAPE[0])[:, None, None]
+    return save(tmp_path / "density.nii.gz", values.astype(np.float32))
+
+
+def assert_aligned(path, like):
+    """Same shape, affine, qform and sform with their codes, and none of the reference's words."""
+    image, reference = nib.load(path), nib.load(like)
+    assert image.shape == reference.shape
+    np.testing.assert_array_equal(image.affine, reference.affine)
+    for form in ("get_qform", "get_sform"):
+        (matrix, code), (expected, expected_code) = (getattr(i, form)(coded=True) for i in (image, reference))
+        np.testing.assert_array_equal(matrix, expected)
+        assert code == expected_code
+    assert image.header.get_xyzt_units() == reference.header.get_xyzt_units()
+    assert b"JANE DOE" not in gzip.decompress(path.read_bytes())
+
+
+def test_simulate_writes_a_density_on_the_grid_of_the_tissue_maps(brain, tmp_path, gliocast):
+    out = tmp_path / "new" / "grown.nii.gz"
+    outcome = gliocast(*simulate_arguments(brain, out), "--quiet")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert_aligned(out, brain.white)
+    data = nib.load(out).get_fdata()
+    assert data.min() == 0
+    assert 0.9 < data.max() <= 1
+    assert not data[~brain.tissue].any()
+
+
+def test_simulated_tumor_grows_around_its_seed_in_world_coordinates(brain, tmp_path, gliocast):
+    out = tmp_path / "grown.nii.gz"
+    gliocast(*simulate_arguments(brain, out), "--quiet")
+    data = nib.load(out).get_fdata()
+    # nearer than the cortex and the ventricles white matter is all the same, and growth is round
+    near = np.where(brain.distance < 14, data, 0)
+    points = nib.affines.apply_affine(affine_of_grid(), np.moveaxis(np.indices(SHAPE), 0, -1))
+    middle = (points * near[..., None]).sum(axis=(0, 1, 2)) / near.sum()
+    assert np.linalg.norm(middle - SEED) < SPACING / 2
+
+
+def test_simulated_growth_repeats_to_the_byte(brain, tmp_path, gliocast):
+    for name in ("one.nii.gz", "two.nii.gz"):
+        gliocast(*simulate_arguments(brain, tmp_path / name), "--quiet")
+    assert (tmp_path / "one.nii.gz").read_bytes() == (tmp_path / "two.nii.gz").read_bytes()
+
+
+def test_simulate_says_where_the_density_is(brain, tmp_path, gliocast):
+    out = tmp_path / "grown.nii.gz"
+    outcome = gliocast(*simulate_arguments(brain, out))
+    assert outcome.out == f"density: {out}\n"
+
+
+@pytest.mark.parametrize(
+    "seed", [CENTER, (0, 0, 200), (np.nan, 0, 0), (1e300, 0, 0)], ids=["ventricle", "air", "nan", "far"]
+)
+def test_seed_outside_tissue_is_refused(seed, brain, tmp_path, refused):
+    assert "seed" in refused(*simulate_arguments(brain, tmp_path / "new" / "grown.nii.gz", seed=seed), "--quiet")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        *(("--days", value, "days") for value in ("0", "-1", "nan", "inf")),
+        *(("--diffusivity", value, "diffusivity") for value in ("-0.1", "nan", "inf")),
+        *(("--proliferation-rate", value, "proliferation_rate") for value in ("-0.1", "nan", "inf")),
+        *(("--diffusivity-ratio", value, "diffusivity ratio") for value in ("0", "nan")),
+        ("--white-matter", "absent.nii.gz", "no such file"),
+        ("--out", "grown.nii", ".nii.gz"),
+        ("--out", ".", "a file"),
+        ("--out", "/proc/gliocast.nii.gz", "a place that can be written"),
+    ],
+)
+def test_wrong_growth_option_is_refused(option, value, said, brain, tmp_path, refused):
+    assert said in refused(*simulate_arguments(brain, tmp_path / "grown.nii.gz"), option, value, "--quiet")
+
+
+def test_one_tissue_map_without_the_other_is_refused(brain, tmp_path, refused):
+    arguments = ["--out", tmp_path / "grown.nii.gz", "--seed", *SEED, "--gray-matter", brain.gray, "-q"]
+    assert "both --white-matter and --gray-matter" in refused("simulate", *arguments)
+
+
+def test_plan_writes_targets_on_the_grid_of_the_density(brain, density, tmp_path, gliocast):
+    out = tmp_path / "plan"
+    outcome = gliocast(*plan_arguments(brain, out))
+    assert (outcome.code, outcome.err.count("warning: labels 1, 2, 4 taken as brats-2021")) == (0, 1)
+    assert f"target volumes: {out}" in outcome.out
+    assert {path.name for path in out.iterdir()} == {
+        "gtv.nii.gz",
+        "ctv_standard.nii.gz",
+        "ctv_model.nii.gz",
+        "plan.json",
+    }
+    for path in out.glob("*.nii.gz"):
+        assert_aligned(path, density)
+
+
+def read_plan(out):
+    masks = {path.name.removesuffix(".nii.gz"): nib.load(path).get_fdata() for path in out.glob("*.nii.gz")}
+    assert all(set(np.unique(mask)) == {0, 1} for mask in masks.values())
+    return {name: mask > 0 for name, mask in masks.items()}
+
+
+def test_planned_targets_have_equal_volume_and_respect_the_anatomy(brain, density, tmp_path, gliocast):
+    out = tmp_path / "plan"
+    gliocast(*plan_arguments(brain, out), "--margin", 12, "--quiet")
+    targets = read_plan(out)
+    core = np.isin(nib.load(brain.seg).get_fdata(), (1, 4))
+    assert (targets["gtv"] == core).all()
+    assert (targets["gtv"] <= targets["ctv_standard"]).all()
+    assert targets["ctv_standard"].sum() == targets["ctv_model"].sum()
+    assert (targets["ctv_standard"] != targets["ctv_model"]).any()
+    # the core is a ball of 13 mm around the tumor's center; half a voxel's diagonal of room on both sides
+    assert brain.distance[targets["ctv_standard"]].max() <= 13 + 12
+    assert targets["ctv_standard"][brain.tissue & (brain.distance < 13 + 12 - 2 * SPACING)].all()
+
+
+def test_plan_json_says_what_the_images_show(brain, density, tmp_path, gliocast):
+    out = tmp_path / "plan"
+    gliocast(*plan_arguments(brain, out), "--margin", 12, "--quiet")
+    said, targets = json.loads((out / "plan.json").read_text()), read_plan(out)
+    cells = nib.load(density).get_fdata()
+    milliliters = SPACING**3 / 1000
+    assert said["margin_mm"] == 12
+    assert said["gtv_ml"] == pytest.approx(targets["gtv"].sum() * milliliters)
+    assert said["standard_ml"] == pytest.approx(targets["ctv_standard"].sum() * milliliters)
+    assert said["model_ml"] == said["standard_ml"]
+    assert said["burden_ml"] == pytest.approx(cells.sum() * milliliters, rel=1e-5)
+    for plan in ("standard", "model"):
+        covered = cells[targets[f"ctv_{plan}"]].sum() / cells.sum()
+        assert said[f"covered_by_{plan}"] == pytest.approx(covered, rel=1e-5)
+    # the densest voxels of that number cover most, whatever else they are
+    assert said["covered_by_model"] > said["covered_by_standard"]
+    both = (targets["ctv_standard"] & targets["ctv_model"]).sum()
+    assert said["overlap"] == pytest.approx(both / targets["ctv_standard"].sum())
+
+
+def rescaled(path, factor):
+    image = nib.load(path)
+    save(path, (image.get_fdata() * factor).astype(np.float32))
+
+
+@pytest.mark.parametrize("factor", [100, 2, -1], ids=["percent", "above one", "negative"])
+def test_density_outside_0_to_1_is_refused(factor, brain, density, tmp_path, refused):
+    rescaled(density, factor)
+    message = refused(*plan_arguments(brain, tmp_path / "plan"), "--quiet")
+    assert "density: expected values in [0, 1]" in message
+
+
+@pytest.mark.parametrize("name", ["white", "gray", "csf"])
+def test_tissue_map_in_percent_is_refused(name, brain, density, tmp_path, refused):
+    rescaled(getattr(brain, name), 100)
+    assert "expected values in [0, 1]" in refused(*plan_arguments(brain, tmp_path / "plan"), "--quiet")
+
+
+@pytest.mark.parametrize("name", ["white", "gray", "csf", "seg", "density"])
+def test_plan_on_grids_that_differ_is_refused(name, brain, density, tmp_path, refused):
+    path = density if name == "density" else getattr(brain, name)
+    affine = affine_of_grid()
+    affine[0, 3] += 1.0
+    image = nib.load(path)
+    save(path, np.asarray(image.dataobj), affine)
+    assert "the grid of its companions" in refused(*plan_arguments(brain, tmp_path / "plan"), "--quiet")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--margin", "nan"], "margin"),
+        (["--margin", "0"], "margin"),
+        (["--labels", "nonsense"], "one of brats-2021"),
+        (["--labels", "brats-2023"], "also 4"),
+        (["--density", "absent.nii.gz"], "no such file"),
+        (["--out", "/proc/gliocast"], "a place that can be written"),
+    ],
+)
+def test_wrong_plan_option_is_refused(options, said, brain, density, tmp_path, refused):
+    assert said in refused(*plan_arguments(brain, tmp_path / "plan"), *options, "--quiet")
+
+
+def test_density_that_is_no_number_somewhere_is_refused(brain, density, tmp_path, refused):
+    values = nib.load(density).get_fdata(dtype=np.float32)
+    values[20, 20, 20] = np.nan
+    save(density, values)
+    assert "NaN" in refused(*plan_arguments(brain, tmp_path / "plan"), "--quiet")
+
+
+def test_plan_of_what_simulate_wrote_needs_nothing_in_between(brain, tmp_path, gliocast):
+    grown, out = tmp_path / "density.nii.gz", tmp_path / "plan"
+    assert gliocast(*simulate_arguments(brain, grown), "--quiet").code == 0
+    assert gliocast(*plan_arguments(brain, out), "--quiet").code == 0
+    said = json.loads((out / "plan.json").read_text())
+    assert 0.9 < said["covered_by_model"] <= 1

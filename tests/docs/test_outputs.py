@@ -1,0 +1,148 @@
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from gliocast.anatomy import AnatomyEstimate, Match
+from gliocast.cohort import DigitalPatient, Truth
+from gliocast.core import MODALITIES, RESEARCH_NOTICE, Anatomy, Density, Posterior, Silence
+from gliocast.data import read_patient
+from gliocast.observation import misfit
+from gliocast.pipeline import Findings, Stopwatch, deliver, run, run_demo
+from gliocast.planning import make_plan
+from gliocast.problem import outline_problem
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "outputs.md"
+TRUTH = Truth(seed=(28.0, 10.0, 20.0))
+NUM_SAMPLES = 50
+
+
+def make_findings(patient):
+    """Results of a patient without the minute that it takes to compute them."""
+    visit = patient.visits[0]
+    tissue = visit.brain.astype(np.float32)
+    anatomy = Anatomy(tissue, 0 * tissue, 0 * tissue, visit.brain, visit.grid)
+    points = visit.grid.world_from_voxel(np.moveaxis(np.indices(visit.grid.shape), 0, -1))
+    radius = np.linalg.norm(points - np.array(TRUTH.seed), axis=-1)
+    data = (tissue / (1 + np.exp((radius - 15) / 4))).astype(np.float32)
+    density = Density(data, visit.grid, standard_deviation=0.1 * data)
+    parameters = outline_problem(visit.labels, anatomy)[0].parameters
+    mode = np.array([TRUTH.identifiable()[parameter.name] for parameter in parameters])
+    samples = mode * np.random.default_rng(0).normal(1, 0.01, (NUM_SAMPLES, len(mode)))
+    weights = np.full(NUM_SAMPLES, 1 / NUM_SAMPLES)
+    diagnostics = {"log_posterior": -1.0, "evaluations": 2.0}
+    posterior = Posterior(parameters, samples, weights, np.zeros(NUM_SAMPLES), mode, diagnostics)
+    return Findings(
+        visit=visit,
+        anatomy=AnatomyEstimate(anatomy, Match(0.7, 0.98), cached=True),
+        posterior=posterior,
+        density=density,
+        misfit=misfit(visit.labels, data, TRUTH.t1c_threshold, TRUTH.flair_threshold),
+        plan=make_plan(visit.labels, anatomy, density, margin_mm=15.0),
+        warnings=(),
+    )
+
+
+@pytest.fixture(scope="module")
+def results(small_patient_template, tmp_path_factory):
+    """Folders as `gliocast run` and `gliocast demo` write them."""
+    patient = read_patient(small_patient_template, labels="brats-2021")
+    findings = make_findings(patient)
+    digital = DigitalPatient(patient, TRUTH, findings.anatomy.anatomy, findings.density)
+
+    def stages(patient, options, monitor):
+        for stage in ("anatomy", "fit", "density", "plan"):
+            monitor.begin(stage)
+        return findings
+
+    out = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deliver, "personalize", stages)
+        run(patient, out / "run", monitor=watch("read"))
+        run_demo(digital, out / "demo", monitor=watch("patient"))
+    return out
+
+
+def watch(first_stage):
+    """A monitor as the command line passes it: the first stage is already over when the pipeline begins."""
+    stopwatch = Stopwatch(Silence())
+    stopwatch.begin(first_stage)
+    return stopwatch
+
+
+@pytest.fixture(scope="module")
+def words():
+    """Everything that the page sets as code."""
+    return set(re.findall(r"`([^`]+)`", PAGE.read_text(encoding="utf-8")))
+
+
+def keys_of(content):
+    """Every key of a JSON file, however deep; versions and hashes are keyed by what they are of."""
+    for key, value in content.items():
+        yield key
+        if isinstance(value, dict) and key not in ("versions", "inputs"):
+            yield from keys_of(value)
+
+
+@pytest.mark.parametrize("kind", ["run", "demo"])
+def test_every_file_that_is_written_is_on_the_page(results, words, kind):
+    names = {path.name for path in (results / kind).rglob("*") if path.is_file()}
+    documented = words | {"parameters.json", "plan.json", "provenance.json", "report.html"}
+    assert names <= documented
+
+
+def test_every_file_on_the_page_is_written(results, words):
+    names = {path.name for path in (results / "demo").rglob("*")}
+    assert {word for word in words if re.fullmatch(r"\w+\.nii\.gz", word)} <= names
+
+
+@pytest.mark.parametrize("name", ["parameters", "plan", "provenance"])
+def test_every_json_key_is_on_the_page(results, words, name):
+    content = json.loads((results / "demo" / f"{name}.json").read_text(encoding="utf-8"))
+    assert set(keys_of(content)) <= words
+
+
+def test_images_have_the_dtype_and_the_geometry_that_the_page_says(results, small_patient_template):
+    page = PAGE.read_text(encoding="utf-8").split("## In `gliocast demo` only")[0]
+    rows = dict(re.findall(r"^\| `(\w+\.nii\.gz)` \| (\w+) \|", page, re.MULTILINE))
+    assert set(rows) == {path.name for path in (results / "run").glob("*.nii.gz")}
+    t1 = nib.load(small_patient_template / "t1.nii.gz")
+    for name, dtype in rows.items():
+        image = nib.load(results / "run" / name)
+        assert image.get_data_dtype() == np.dtype(dtype), name
+        assert image.shape == t1.shape
+        for form in ("qform", "sform"):
+            ours, theirs = (getattr(part.header, f"get_{form}")(coded=True) for part in (image, t1))
+            assert ours[1] == theirs[1]
+            np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+def test_provenance_holds_the_options_stages_and_inputs_that_the_page_names(results):
+    content = json.loads((results / "run" / "provenance.json").read_text(encoding="utf-8"))
+    assert content["options"] == asdict(deliver.Options())
+    assert list(content["seconds"]) == ["read", "anatomy", "fit", "density", "plan", "write", "report"]
+    assert set(content["inputs"]) == {*MODALITIES, "seg"}
+    assert isinstance(content["warnings"], list)
+
+
+def test_only_the_seed_has_no_typical_range(results):
+    rows = json.loads((results / "run" / "parameters.json").read_text(encoding="utf-8"))["parameters"]
+    assert {name for name, row in rows.items() if row["typical"] is None} == {"seed_x", "seed_y", "seed_z"}
+
+
+@pytest.mark.parametrize("kind", ["run", "demo"])
+def test_every_json_file_holds_the_notice(results, kind):
+    for path in (results / kind).glob("*.json"):
+        assert json.loads(path.read_text(encoding="utf-8"))["notice"] == RESEARCH_NOTICE
+
+
+def test_no_output_names_the_patient_or_a_path(results, small_patient_template):
+    for path in (results / "run").glob("*"):
+        if path.suffix in (".json", ".html"):
+            text = path.read_text(encoding="utf-8")
+            assert small_patient_template.name not in text
+            assert str(small_patient_template) not in text

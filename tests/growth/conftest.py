@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from gliocast.core import Anatomy, Grid
+
+
+def make_anatomy(white: np.ndarray, gray: np.ndarray, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Anatomy:
+    grid = Grid(white.shape, np.diag([*spacing, 1.0]))
+    csf = np.clip(1 - white - gray, 0, 1)
+    return Anatomy(*(part.astype(np.float32) for part in (white, gray, csf)), white + gray + csf > 0, grid)
+
+
+@pytest.fixture
+def uniform():
+    """All white matter: a box without obstacles."""
+
+    def build(shape=(48, 44, 40), spacing=(1.0, 1.0, 1.0)):
+        return make_anatomy(np.ones(shape), np.zeros(shape), spacing)
+
+    return build
+
+
+@pytest.fixture
+def patchy():
+    """White and gray matter mixed at random, with a slab and random holes of fluid."""
+
+    def build(shape=(34, 31, 29), spacing=(1.0, 1.0, 1.0), seed=0):
+        generator = np.random.default_rng(seed)
+        white = generator.uniform(0, 1, shape)
+        gray = 1 - white
+        fluid = generator.uniform(0, 1, shape) < 0.1
+        fluid[:, : shape[1] // 5] = True
+        white[fluid], gray[fluid] = 0, 0
+        return make_anatomy(white, gray, spacing)
+
+    return build

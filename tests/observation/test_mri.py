@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from gliocast.core import SCHEMAS, Density, Grid, InputError, LabelMap
+from gliocast.observation import LabelErrors, OutlineLikelihood, misfit
+from gliocast.observation.mri import _distance_map, _logits, _outline_log_likelihood
+
+GRID = Grid((40, 40, 40), np.eye(4))
+RADIUS = np.sqrt(sum((axis - 19.5) ** 2 for axis in np.indices(GRID.shape)))
+DENSITY = (1 / (1 + np.exp((RADIUS - 10) / 2.0))).astype(np.float32)
+
+
+def _labels(core, whole):
+    return LabelMap((2 * whole - core).astype(np.uint8), GRID, SCHEMAS["brats-2021"])
+
+
+def LOGIT(share):  # noqa: N802  # the symbol
+    return np.log(share / (1 - share))
+
+
+FRONT = Density(DENSITY, GRID)
+LABELS = _labels(DENSITY > 0.65, DENSITY > 0.25)
+
+
+def test_distance_is_exact_in_the_flank_of_a_front():
+    distance = _distance_map(_logits(DENSITY), 0.0, GRID.spacing)
+    flank = np.abs(RADIUS - 10) < 4
+    np.testing.assert_allclose(distance[flank], 10 - RADIUS[flank], atol=0.15)
+
+
+def test_likelihood_is_the_sum_that_the_docstring_states():
+    labeled = (np.random.default_rng(0).uniform(0, 1, GRID.shape) < 0.4).astype(np.float32)
+    level, m, f, width = -0.4, 0.3, 0.05, 0.8
+    distance = _distance_map(_logits(DENSITY), level, GRID.spacing)
+    p = f + (1 - f - m) / (1 + np.exp(-np.clip(distance, -50, 50).astype(np.float64) / width))
+    expected = np.sum(labeled * np.log(p) + (1 - labeled) * np.log(1 - p) - np.log(1 - f))
+    ours = _outline_log_likelihood(_logits(DENSITY), labeled, level, m, f, width, GRID.spacing)
+    assert ours == pytest.approx(expected, rel=1e-4)
+
+
+def test_voxels_without_cells_and_labels_cost_nothing():
+    for shape in ((4, 4, 4), (9, 9, 9)):
+        empty = np.zeros(shape, np.float32)
+        assert _outline_log_likelihood(_logits(empty), empty, 0.0, 0.3, 0.05, 0.8, (1.0, 1.0, 1.0)) == 0
+
+
+def test_sharpness_of_the_outlines_does_not_inform_the_width_of_the_front():
+    """Fronts of any width through the same two outlines explain them equally well, if thresholds may follow."""
+    model = OutlineLikelihood.from_labels(LABELS)
+    values = []
+    for width in (1.0, 2.0, 4.0):
+        front = Density((1 / (1 + np.exp((RADIUS - 10) / width))).astype(np.float32), GRID)
+        cuts = [1 / (1 + np.exp((radius - 10) / width)) for radius in (10 - 2 * LOGIT(0.65), 10 - 2 * LOGIT(0.25))]
+        values.append(model.log_likelihood(front, np.array(cuts)))
+    assert np.ptp(values) < 0.02 * abs(values[1])
+
+
+def test_likelihood_peaks_at_the_thresholds_that_drew_the_outlines():
+    model = OutlineLikelihood.from_labels(LABELS)
+    best = model.log_likelihood(FRONT, np.array([0.65, 0.25]))
+    for core, whole in ((0.5, 0.25), (0.8, 0.25), (0.65, 0.15), (0.65, 0.4)):
+        assert model.log_likelihood(FRONT, np.array([core, whole])) < best
+
+
+def test_a_core_threshold_below_the_flair_threshold_is_impossible():
+    model = OutlineLikelihood.from_labels(LABELS)
+    assert model.log_likelihood(FRONT, np.array([0.2, 0.3])) == -np.inf
+
+
+def test_a_tumor_without_core_has_one_threshold():
+    model = OutlineLikelihood.from_labels(_labels(np.zeros(GRID.shape, bool), DENSITY > 0.25))
+    assert [p.name for p in model.parameters] == ["flair_threshold"]
+    assert np.isfinite(model.log_likelihood(FRONT, np.array([0.25])))
+
+
+def test_no_tumor_is_bad_input():
+    empty = np.zeros(GRID.shape, bool)
+    with pytest.raises(InputError, match="segment it first"):
+        OutlineLikelihood.from_labels(_labels(empty, empty))
+
+
+def test_coarse_outlines_keep_their_volume():
+    model = OutlineLikelihood.from_labels(LABELS, (2, 4, 3))
+    fine = LABELS.whole.sum() * GRID.voxel_volume
+    assert model.whole.sum() * model.grid.voxel_volume == pytest.approx(fine, rel=1e-5)
+
+
+def test_sampled_outlines_scatter_around_the_true_ones_and_repeat_with_their_generator():
+    model = OutlineLikelihood.from_labels(LABELS)
+    values = np.array([0.65, 0.25])
+    draws = [model.sample(FRONT, values, np.random.default_rng(seed)) for seed in range(12)]
+    volumes = np.array([[outline.sum() for outline in draw] for draw in draws])
+    truth = np.array([(DENSITY > 0.65).sum(), (DENSITY > 0.25).sum()])
+    np.testing.assert_allclose(volumes.mean(axis=0), truth, rtol=0.1)
+    assert (volumes.std(axis=0) > 0).all()
+    assert all((core <= whole).all() for core, whole in draws)
+    np.testing.assert_array_equal(draws[3], model.sample(FRONT, values, np.random.default_rng(3)))
+
+
+def test_sampled_errors_are_correlated_over_the_stated_length():
+    model = OutlineLikelihood.from_labels(LABELS, errors=LabelErrors(correlation_mm=6.0))
+    field = model._smooth_field((64, 64, 64), np.random.default_rng(0))
+
+    def correlation(lag: int) -> float:
+        return float(np.mean(field * np.roll(field, lag, axis=0)))
+
+    # A field smoothed by a Gaussian of width s is correlated by exp(-d^2 / 4 s^2), here s = 3 mm.
+    assert correlation(3) == pytest.approx(np.exp(-0.25), abs=0.1)
+    assert correlation(6) == pytest.approx(np.exp(-1.0), abs=0.1)
+    assert abs(correlation(18)) < 0.15
+
+
+def test_misfit_counts_the_focus_that_one_seed_cannot_reach():
+    whole = DENSITY > 0.25
+    whole[2:8, 2:8, 2:8] = True
+    left = misfit(_labels(DENSITY > 0.65, whole), DENSITY, 0.65, 0.25)
+    assert left.num_foci == 2
+    assert left.unexplained_foci == 1
+    assert left.unexplained_foci_ml == pytest.approx(0.216)
+    assert left.missed_ml == pytest.approx(0.216)
+    assert left.extra_ml == 0
+    assert left.core_dice == 1
+    assert left.farthest_mm > 10
+    assert any("out of reach" in line for line in left.sentences())
