@@ -102,5 +102,5 @@ class Grid:
     def __str__(self) -> str:
         size = "x".join(str(n) for n in self.shape)
         spacing = "x".join(f"{h:.3g}" for h in self.spacing)
-        origin = ", ".join(f"{x:.4g}" for x in self.affine[:3, 3])
+        origin = ", ".join(f"{x + 0.0:.4g}" for x in self.affine[:3, 3])  # + 0.0 turns -0 into 0
         return f"{size} at {spacing} mm, origin ({origin})"
