@@ -3,7 +3,7 @@ import pytest
 
 from gliocast.core import SCHEMAS, Density, Grid, InputError, LabelMap
 from gliocast.observation import LabelErrors, OutlineLikelihood, misfit
-from gliocast.observation.mri import _distance_map, _logits, _outline_log_likelihood
+from gliocast.observation.mri import _best_missed, _distance_map, _logits, _outline_log_likelihood, _visibility
 
 GRID = Grid((40, 40, 40), np.eye(4))
 RADIUS = np.sqrt(sum((axis - 19.5) ** 2 for axis in np.indices(GRID.shape)))
@@ -30,18 +30,38 @@ def test_distance_is_exact_in_the_flank_of_a_front():
 
 def test_likelihood_is_the_sum_that_the_docstring_states():
     labeled = (np.random.default_rng(0).uniform(0, 1, GRID.shape) < 0.4).astype(np.float32)
-    level, m, f, width = -0.4, 0.3, 0.05, 0.8
+    level, f, width, prior, weight = -0.4, 0.05, 0.8, (2.0, 4.0), 0.01
     distance = _distance_map(_logits(DENSITY), level, GRID.spacing)
-    p = f + (1 - f - m) / (1 + np.exp(-np.clip(distance, -50, 50).astype(np.float64) / width))
-    expected = np.sum(labeled * np.log(p) + (1 - labeled) * np.log(1 - p) - np.log(1 - f))
-    ours = _outline_log_likelihood(_logits(DENSITY), labeled, level, m, f, width, GRID.spacing)
+    v = 1 / (1 + np.exp(-np.clip(distance, -50, 50).astype(np.float64) / width))
+
+    def log_density(m):
+        p = f + (1 - f - m) * v
+        terms = np.sum(labeled * np.log(p) + (1 - labeled) * np.log(1 - p) - np.log(1 - f))
+        return weight * terms + (prior[0] - 1) * np.log(m) + (prior[1] - 1) * np.log(1 - m)
+
+    expected = max(log_density(m) for m in np.linspace(0.01, 0.89, 881))
+    ours = _outline_log_likelihood(
+        *_visibility(_logits(DENSITY), labeled, level, width, GRID.spacing), f, prior, weight
+    )
     assert ours == pytest.approx(expected, rel=1e-4)
 
 
-def test_voxels_without_cells_and_labels_cost_nothing():
-    for shape in ((4, 4, 4), (9, 9, 9)):
-        empty = np.zeros(shape, np.float32)
-        assert _outline_log_likelihood(_logits(empty), empty, 0.0, 0.3, 0.05, 0.8, (1.0, 1.0, 1.0)) == 0
+@pytest.mark.parametrize("missed", [0.05, 0.3, 0.6])
+def test_the_miss_rate_of_an_outline_is_found(missed):
+    holes = np.random.default_rng(1).uniform(0, 1, GRID.shape) < missed
+    labeled = ((DENSITY > 0.25) & ~holes).astype(np.float32)
+    visible, label, _ = _visibility(_logits(DENSITY), labeled, LOGIT(0.25), 0.1, GRID.spacing)
+    assert _best_missed(visible, label, 0.01, (1.01, 1.01), 1.0) == pytest.approx(missed, abs=0.03)
+
+
+def test_empty_space_around_the_tumor_costs_nothing():
+    values = np.array([0.65, 0.25])
+    wide = Grid(tuple(n + 20 for n in GRID.shape), np.eye(4))
+    padded = [np.pad(part, 10) for part in (DENSITY, LABELS.data)]
+    far = OutlineLikelihood.from_labels(LabelMap(padded[1], wide, LABELS.schema))
+    near = OutlineLikelihood.from_labels(LABELS)
+    expected = near.log_likelihood(FRONT, values)
+    assert far.log_likelihood(Density(padded[0], wide), values) == pytest.approx(expected, rel=1e-3)
 
 
 def test_sharpness_of_the_outlines_does_not_inform_the_width_of_the_front():

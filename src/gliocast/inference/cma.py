@@ -29,8 +29,8 @@ class CMAOptions:
 
     population: int = 14
     patience: int = 12
-    tolerance: float = 0.05
-    agreement: float = 1.0
+    tolerance: float = 0.01
+    agreement: float = 0.1
     max_generations: int = 400
 
 

@@ -13,12 +13,13 @@ vessels and sulci in them; a share f of invisible ones is labeled.
 This is the Bernoulli likelihood of Ezhov's dissertation (Eqs. 5-6) with three departures. Its width is a length and not
 a density: a width in density, or in logits, would let the sharpness of the outlines inform the width of the front, of
 which outlines know nothing (in tests it biased sqrt(D_w T) by up to 40 %). It has no flat top at c. And the label
-errors bound what a voxel that no parameter can explain may cost.
+errors bound what a voxel that no parameter can explain may cost; m is the one of highest posterior density for the
+outline at hand, because a careful outline has almost none and a fragmented core a third.
 
 Errors of an outline are correlated over millimeters, so voxels are not independent observations. The log-likelihood is
 therefore a composite one: the voxel terms of each outline are averaged over its observed volume and multiplied by an
-effective number of independent observations, which grows with the outline's radius. `sample` draws the correlated
-errors, and validation/coverage.py checks that intervals computed with the one cover truths observed with the other.
+effective number of independent observations. `sample` draws the correlated errors, and validation/coverage.py checks
+that intervals computed with the one cover truths observed with the other.
 """
 
 from dataclasses import dataclass, field
@@ -55,8 +56,12 @@ _FLATTEST = 0.05
 #: Distances beyond this many widths need neither exponential nor logarithm [1].
 _FAR = 12.0
 
-#: Radius of the outline that the effective number of observations is stated for [mm].
+#: Radius of the outline that the effective number of observations is stated for [mm]. It grows with the square root of
+#: the radius: with one number for all, small cores outweigh the whole tumor; with the radius itself it is the reverse.
 _REFERENCE_RADIUS_MM = 15.0
+
+#: The search for m begins here, stays below the limit and ends with steps shorter than the tolerance [1].
+_MISSED_START, _MISSED_LIMIT, _MISSED_TOLERANCE = 0.2, 0.9, 1e-5
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class LabelErrors:
     """How outlines err.
 
     Args:
-        missed: probability m that a visible voxel isn't labeled [1].
+        missed: parameters (a, b) of the Beta prior of the probability m that a visible voxel isn't labeled [1].
         false: probability f that an invisible voxel is labeled [1].
         width_mm: width delta of the step from invisible to visible [mm].
         effective_observations: independent observations that an outline of 15 mm radius is worth [1].
@@ -72,9 +77,9 @@ class LabelErrors:
         correlation_mm: length over which that error is correlated [mm].
     """
 
-    missed: float = 0.3
+    missed: tuple[float, float] = (2.0, 4.0)
     false: float = 0.05
-    width_mm: float = 0.8
+    width_mm: float = 0.6
     effective_observations: float = 40.0
     displacement_mm: float = 1.2
     correlation_mm: float = 6.0
@@ -131,26 +136,56 @@ def _distance(logits, i, j, k, level, spacing):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _outline_log_likelihood(logits, labeled, level, missed, false, width, spacing):  # type: ignore[no-untyped-def]
-    """Sum over voxels of  log p(label | density) - log p(no label | no cells)."""
-    nothing, only_label = np.log(1 - false), np.log(false)
-    labeled_all, all_missed = np.log(1 - missed), np.log(missed)
-    total = 0.0
+def _visibility(logits, labeled, level, width, spacing):  # type: ignore[no-untyped-def]
+    """Visibility and label of every voxel that may be visible, and the labeled volume of all others [voxels]."""
+    visible, label = np.empty(logits.size, np.float32), np.empty(logits.size, np.float32)
+    count, unseen = 0, 0.0
     for i in range(logits.shape[0]):
         for j in range(logits.shape[1]):
             for k in range(logits.shape[2]):
-                y = labeled[i, j, k]
                 x = -np.inf
                 if logits[i, j, k] != _NO_CELLS:
                     x = _distance(logits, i, j, k, level, spacing) / width
                 if x < -_FAR:
-                    total += y * (only_label - nothing)
-                elif x > _FAR:
-                    total += y * labeled_all + (1 - y) * all_missed - nothing
-                else:
-                    p = false + (1 - false - missed) / (1 + np.exp(-x))
-                    total += y * np.log(p) + (1 - y) * np.log(1 - p) - nothing
-    return total
+                    unseen += labeled[i, j, k]
+                    continue
+                visible[count] = 1 / (1 + np.exp(-x)) if x < _FAR else 1.0
+                label[count] = labeled[i, j, k]
+                count += 1
+    return visible[:count], label[:count], unseen
+
+
+@numba.njit(nogil=True, cache=True)
+def _best_missed(visible, label, false, prior, weight):  # type: ignore[no-untyped-def]
+    """The miss rate m of highest likelihood times prior: Newton's method on a concave function."""
+    a, b = prior[0] - 1, prior[1] - 1
+    missed = _MISSED_START
+    for _ in range(20):
+        slope = (a / missed - b / (1 - missed)) / weight
+        curvature = -(a / missed**2 + b / (1 - missed) ** 2) / weight
+        for n in range(visible.size):
+            v, y = visible[n], label[n]
+            p = false + (1 - false - missed) * v
+            shown, hidden = y * v / p, (1 - y) * v / (1 - p)
+            slope += hidden - shown
+            curvature -= shown * v / p + hidden * v / (1 - p)
+        step = -slope / curvature
+        missed = min(max(missed + step, missed / 4), _MISSED_LIMIT)
+        if abs(step) < _MISSED_TOLERANCE:
+            break
+    return missed
+
+
+@numba.njit(nogil=True, cache=True)
+def _outline_log_likelihood(visible, label, unseen, false, prior, weight):  # type: ignore[no-untyped-def]
+    """weight * sum over voxels of [log p(label | density) - log p(no label | no cells)] + log prior, at the best m."""
+    missed = _best_missed(visible, label, false, prior, weight)
+    nothing = np.log(1 - false)
+    total = unseen * (np.log(false) - nothing)
+    for n in range(visible.size):
+        p = false + (1 - false - missed) * visible[n]
+        total += label[n] * np.log(p) + (1 - label[n]) * np.log(1 - p) - nothing
+    return weight * total + (prior[0] - 1) * np.log(missed) + (prior[1] - 1) * np.log(1 - missed)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -210,10 +245,8 @@ class OutlineLikelihood:
         for name, labeled in (("t1c_threshold", self.core), ("flair_threshold", self.whole)):
             if name in thresholds:
                 level = _logit(thresholds[name])
-                terms = _outline_log_likelihood(
-                    logits, labeled, level, e.missed, e.false, e.width_mm, self.grid.spacing
-                )
-                total += self._weight(labeled) * terms
+                visible, label, unseen = _visibility(logits, labeled, level, e.width_mm, self.grid.spacing)
+                total += _outline_log_likelihood(visible, label, unseen, e.false, e.missed, self._weight(labeled))
         return total
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -236,7 +269,7 @@ class OutlineLikelihood:
         """What one voxel term of an outline counts: effective observations per observed voxel."""
         voxels = float(labeled.sum())
         radius = (3 * voxels * self.grid.voxel_volume / (4 * np.pi)) ** (1 / 3)
-        return self.errors.effective_observations * radius / _REFERENCE_RADIUS_MM / voxels
+        return self.errors.effective_observations * np.sqrt(radius / _REFERENCE_RADIUS_MM) / voxels
 
     def _smooth_field(self, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
         """Gaussian random field of unit variance, correlated over `correlation_mm`."""
