@@ -7,6 +7,7 @@ import typer
 
 from gliocast.cli import options as opt
 from gliocast.cli.progress import watching
+from gliocast.core import RESEARCH_NOTICE
 
 
 def plan(
@@ -40,3 +41,4 @@ def plan(
             f"model {100 * comparison.covered_by_model:.2f} %"
         )
         print(f"target volumes: {out.resolve()}")
+        print(RESEARCH_NOTICE)

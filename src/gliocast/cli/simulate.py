@@ -7,6 +7,7 @@ import typer
 
 from gliocast.cli import options as opt
 from gliocast.cli.progress import watching
+from gliocast.core import RESEARCH_NOTICE
 
 
 def simulate(
@@ -35,3 +36,4 @@ def simulate(
         )
     if not quiet:
         print(f"density: {out.resolve()}")
+        print(RESEARCH_NOTICE)

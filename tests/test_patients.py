@@ -1,0 +1,17 @@
+"""The figures that the fit reaches on real patients; skipped where they are absent."""
+
+import json
+
+import pytest
+
+from gliocast.data import read_patient
+from gliocast.pipeline import run
+
+
+@pytest.mark.parametrize(("patient", "core", "whole"), [("tcga-fg-6692", 0.67, 0.72), ("tcga-du-7294", 0.74, 0.81)])
+def test_fit_explains_a_real_patient_as_well_as_a_one_focus_model_can(shared_data, tmp_path, patient, core, whole):
+    findings = run(read_patient(shared_data / patient), tmp_path / "out")
+    assert findings.misfit.core_dice >= core
+    assert findings.misfit.whole_dice >= whole
+    table = json.loads((tmp_path / "out" / "plan.json").read_text())
+    assert table["standard_ml"] == table["model_ml"]
