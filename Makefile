@@ -18,7 +18,7 @@ bench: $(VENV)/.installed
 	@$(BIN)/python benchmarks/forward.py
 
 validate: $(VENV)/.installed
-	@$(BIN)/python validation/coverage.py
+	@$(BIN)/python validation/coverage.py --patients 20
 
 clean:
 	rm -rf $(VENV) $(OUT) build
