@@ -64,10 +64,11 @@ def personalize(patient: Patient, folder: Path, *, margin_mm: float, seed: int) 
     # grid, with the simulator's full accuracy and all threads; inference makes do with less of both.
     density = problem.predict(posterior, anatomy, forward=SingleScan(simulator))
 
-    # What the fit leaves unexplained. A patient without core has one threshold, of FLAIR; nothing exceeds 1.
+    # What the fit leaves unexplained. A patient without core has one threshold, of FLAIR.
     fitted = dict(zip((p.name for p in posterior.parameters), posterior.mode, strict=True))
-    thresholds = {"t1c": float(fitted.get("t1c_threshold", 1.0)), "flair": float(fitted["flair_threshold"])}
-    left = misfit(visit.labels, density.data, thresholds["t1c"], thresholds["flair"])
+    names = {"t1c": "t1c_threshold", "flair": "flair_threshold"}
+    thresholds = {modality: float(fitted[name]) for modality, name in names.items() if name in fitted}
+    left = misfit(visit.labels, density.data, thresholds.get("t1c"), thresholds["flair"])
 
     # GTV + margin, and the voxels of highest density, exactly as many.
     plan = make_plan(visit.labels, anatomy, density, margin_mm=margin_mm)
@@ -90,7 +91,7 @@ def personalize(patient: Patient, folder: Path, *, margin_mm: float, seed: int) 
         density=density,
         posterior=posterior,
         thresholds=thresholds,
-        outline_dice={"core": left.core_dice, "whole": left.whole_dice},
+        outline_dice={"whole": left.whole_dice} | ({} if left.core_dice is None else {"core": left.core_dice}),
         plan=plan,
         comparison=comparison,
         curve=coverage_curve(density, visit.labels, anatomy),

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from gliocast.core import (
     Anatomy,
+    ConvergenceError,
     Density,
     Forward,
     InputError,
@@ -19,6 +20,7 @@ from gliocast.core import (
     OutsideTissueError,
     Parameter,
     Posterior,
+    QualityError,
 )
 from gliocast.growth import Simulator, SingleScan
 from gliocast.inference import IndependentPrior
@@ -57,7 +59,8 @@ class Problem:
     solve each; the result doesn't depend on how many there are.
 
     Args:
-        forward: grows a tumor on one thread; several threads call it at a time.
+        forward: grows a tumor on one thread; several threads call it at a time. It is asked for day 1 in its own unit
+            of time, which for a SingleScan is the age.
         anatomy: tissue on the inference grid.
         observation: what was seen, on the same grid.
         prior: over all parameters.
@@ -121,18 +124,36 @@ class Problem:
             num_samples: posterior samples behind the standard deviation.
         """
         mode = posterior.mode[: self._num_forward]
-        (density,) = (forward or self.forward)(mode, anatomy, days=[1.0])
-        stride = max(1, len(posterior.samples) // num_samples)
-        grown = self._map(self._grow, posterior.samples[::stride][:num_samples])
-        spread = np.std([sample.data for sample in grown if sample is not None], axis=0)
+        try:
+            (density,) = (forward or self.forward)(mode, anatomy, days=[1.0])
+        except OutsideTissueError as error:
+            raise QualityError(
+                "density",
+                expected="a fitted seed in tissue at the scan's resolution",
+                got=error.got,
+                advice="check the tissue maps around the tumor",
+            ) from error
+        quantiles = (np.arange(num_samples) + 0.5) / num_samples
+        drawn = posterior.samples[
+            np.searchsorted(np.cumsum(posterior.weights), quantiles).clip(max=len(posterior.samples) - 1)
+        ]
+        grown = [sample.data for sample in self._map(self._grow, drawn) if sample is not None]
+        if len(grown) < num_samples / 2:
+            raise QualityError(
+                "density",
+                expected="posterior samples that can grow",
+                got=f"{num_samples - len(grown)} of {num_samples} that can't",
+                advice="check the tissue maps around the tumor",
+            )
+        spread = np.std(grown, axis=0)
         deviation = _interpolate(spread, self.anatomy.grid.affine, anatomy) * (density.data > 0)
         return replace(density, standard_deviation=deviation)
 
     def _grow(self, point: np.ndarray) -> Density | None:
-        """Density on the inference grid, None where the seed lies outside tissue."""
+        """Density on the inference grid, None where growth can't begin or can't be resolved."""
         try:
             return self.forward(point[: self._num_forward], self.anatomy, days=[1.0])[0]
-        except OutsideTissueError:
+        except (OutsideTissueError, ConvergenceError):
             return None
 
     def _map(self, function: Callable[[np.ndarray], _Result], points: np.ndarray) -> list[_Result]:
@@ -150,11 +171,13 @@ def outline_problem(labels: LabelMap, anatomy: Anatomy, *, simulator: Simulator 
         raise InputError("segmentation", expected="a tumor", got="only background", advice="segment it first")
     x, y, z = (max(1, round(INFERENCE_SPACING_MM / spacing)) for spacing in anatomy.grid.spacing)
     observation = OutlineLikelihood.from_labels(labels, (x, y, z))
-    solver = replace(simulator or Simulator(), backend="numba-single", accuracy=INFERENCE_ACCURACY)
+    solver = replace(simulator or Simulator(), backend="numba-single", accuracy=INFERENCE_ACCURACY, progress=None)
     forward = SingleScan(solver)
     parameters = (*forward.parameters, *observation.parameters)
-    core = labels.core if labels.core.any() else labels.whole
-    center = anatomy.grid.world_from_voxel(np.argwhere(core).mean(axis=0))
+    voxels = np.argwhere(labels.core if labels.core.any() else labels.whole)
+    # the centroid of a bent or bilateral tumor may lie in fluid; the tumor's voxel next to it doesn't
+    nearest = voxels[np.argmin(np.sum((voxels - voxels.mean(axis=0)) ** 2, axis=1))]
+    center = anatomy.grid.world_from_voxel(nearest)
     width = _radius(float(labels.whole.sum()) * anatomy.grid.voxel_volume)
     seed = {f"seed_{axis}": (float(position), width) for axis, position in zip("xyz", center, strict=True)}
     prior = IndependentPrior.from_typical(parameters, known=seed)

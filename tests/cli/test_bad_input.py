@@ -280,7 +280,7 @@ def test_t1_that_is_no_brain_by_its_anatomy_is_refused(spoil, small_patient_fold
     ("option", "value", "said"),
     [
         *(("--margin", value, "a length in (0, 50] mm") for value in ("nan", "inf", "-1", "0", "51")),
-        *(("--diffusivity-ratio", value, "a positive number") for value in ("nan", "inf", "-1", "0")),
+        *(("--diffusivity-ratio", value, "a number from 0.1 to 10000") for value in ("nan", "inf", "-1", "0")),
         ("--labels", "nonsense", "one of brats-2021, brats-2023"),
         ("--labels", "", "one of brats-2021, brats-2023"),
         ("--labels", "brats-2023", "also 4"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gliocast.core import SCHEMAS, Anatomy, Density, Grid, InputError, LabelMap
-from gliocast.planning import compare_plans, coverage_curve, covered_fraction, make_plan, overlap
+from gliocast.planning import compare_plans, coverage_curve, covered_fraction, make_plan
 
 GRID = Grid((60, 60, 60), np.diag([1.0, 1.0, 1.0, 1.0]))
 
@@ -38,15 +38,6 @@ def test_covered_fraction_of_no_tumor_is_refused():
     empty = Density(np.zeros(GRID.shape, dtype=np.float32), GRID, day=1.0)
     with pytest.raises(InputError, match="tumor somewhere"):
         covered_fraction(empty, np.ones(GRID.shape, dtype=bool))
-
-
-def test_overlap_is_dice():
-    a, b = np.zeros(8, dtype=bool), np.zeros(8, dtype=bool)
-    assert overlap(a, b) == 1.0
-    a[:4] = True
-    b[2:4] = True
-    assert overlap(a, b) == pytest.approx(2 * 2 / 6)
-    assert overlap(a, ~a) == 0.0
 
 
 def test_coverage_curves_rise_and_the_level_sets_bound_the_margins():

@@ -27,7 +27,7 @@ from gliocast.report import ReportContent
 PARAMETERS = (
     Parameter("diffusion_length", "sqrt(D_w T)", "mm", POSITIVE, (2.0, 30.0), "test"),
     Parameter("growth_number", "sqrt(rho T)", "1", POSITIVE, (1.5, 5.0), "test"),
-    Parameter("seed_x", "x_x", "mm", REAL, (-80.0, 80.0), "test"),
+    Parameter("seed_x", "x_x", "mm", REAL, (-np.inf, np.inf), "test"),
     Parameter("t1c_threshold", "c_T1c", "1", UNIT_INTERVAL, (0.5, 0.85), "test"),
 )
 

@@ -45,7 +45,13 @@ def estimate_anatomy(visit: Visit, atlas: Atlas, *, monitor: Monitor | None = No
         QualityError: the atlas doesn't fit the patient well enough.
     """
     t1, lesion = visit["t1"].volume, visit.labels.lesion
-    key = content_key(REGISTRATION_VERSION, atlas.name, t1.data, t1.grid.affine, visit.brain, lesion)
+    maps = (atlas.t1, atlas.white_matter, atlas.gray_matter)
+    key = content_key(
+        f"{REGISTRATION_VERSION}, rim {LESION_RIM_MM} mm",
+        *(part for volume in (t1, *maps) for part in (volume.data, volume.grid.affine)),
+        visit.brain,
+        lesion,
+    )
     stored = load_arrays(key)
     if stored is None:
         stored = _register(visit, atlas, monitor)
@@ -56,7 +62,9 @@ def estimate_anatomy(visit: Visit, atlas: Atlas, *, monitor: Monitor | None = No
     byte = np.float32(255)
     white, gray = stored["white_matter"] / byte, stored["gray_matter"] / byte
     anatomy = restore_tissue(white, gray, visit.brain, lesion, visit.grid)
-    return AnatomyEstimate(anatomy, Match(*(float(x) for x in stored["match"])), cached)
+    quality = Match(*(float(x) for x in stored["match"]))
+    require_good_match(quality)
+    return AnatomyEstimate(anatomy, quality, cached)
 
 
 def _register(visit: Visit, atlas: Atlas, monitor: Monitor | None) -> dict[str, np.ndarray]:
@@ -74,7 +82,6 @@ def _register(visit: Visit, atlas: Atlas, monitor: Monitor | None) -> dict[str, 
     registration.deformable()
     moved, white, gray = registration.resample(atlas.t1, atlas.white_matter, atlas.gray_matter)
     final = match(t1.data, visit.brain, healthy, moved)
-    require_good_match(final)
 
     def as_byte(probability: np.ndarray) -> np.ndarray:
         return np.round(np.clip(probability, 0, 1) * 255).astype(np.uint8)

@@ -81,16 +81,21 @@ def make_digital_patient(atlas: Atlas, truth: Truth, generator: np.random.Genera
     anatomy = atlas_anatomy(atlas)
     values = (truth.diffusivity, truth.rate, *truth.seed)
     density = Simulator()(values, anatomy, days=[truth.age_days])[0]
-    core, whole = draw_outlines(density, truth, generator)
-    necrosis = core & (density.data > _NECROTIC_DENSITY)
-    enhancing, edema = core & ~necrosis, whole & ~core
-    images = render_mri(anatomy, {"edema": edema, "enhancing": enhancing, "necrosis": necrosis}, generator)
+    true_parts = _compartments(density, density.data > truth.t1c_threshold, density.data > truth.flair_threshold)
+    images = render_mri(anatomy, true_parts, generator)
+    drawn = _compartments(density, *draw_outlines(density, truth, generator))
     schema = SCHEMAS["brats-2021"]
-    data = schema.necrosis * necrosis + schema.edema * edema + schema.enhancing * enhancing
-    labels = LabelMap(data.astype(np.uint8), anatomy.grid, schema)
+    data = sum(getattr(schema, name) * mask for name, mask in drawn.items())
+    labels = LabelMap(np.asarray(data, dtype=np.uint8), anatomy.grid, schema)
     scans = {modality: Scan(modality, volume) for modality, volume in images.items()}
     patient = Patient("synthetic", (Visit(scans, labels, anatomy.brain),))
     return DigitalPatient(patient, truth, anatomy, density)
+
+
+def _compartments(density: Density, core: np.ndarray, whole: np.ndarray) -> dict[str, np.ndarray]:
+    """Disjoint masks of edema, enhancing tumor and necrosis inside two outlines."""
+    necrosis = core & (density.data > _NECROTIC_DENSITY)
+    return {"edema": whole & ~core, "enhancing": core & ~necrosis, "necrosis": necrosis}
 
 
 def draw_outlines(density: Density, truth: Truth, generator: np.random.Generator) -> np.ndarray:

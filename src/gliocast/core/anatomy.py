@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gliocast.core.grid import Grid
-from gliocast.core.volume import block_mean, require_shape
+from gliocast.core.volume import block_mean, require_mask, require_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,9 @@ class Anatomy:
     grid: Grid
 
     def __post_init__(self) -> None:
-        for name in ("white_matter", "gray_matter", "csf", "brain"):
+        for name in ("white_matter", "gray_matter", "csf"):
             require_shape(getattr(self, name), self.grid, name)
+        require_mask(self.brain, self.grid, "brain mask")
 
     def coarsen(self, factors: tuple[int, int, int]) -> "Anatomy":
         """Block means of `factors` voxels; axes that don't divide are padded with background."""

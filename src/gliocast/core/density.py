@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gliocast.core.grid import Grid
-from gliocast.core.volume import require_shape
+from gliocast.core.volume import require_mask, require_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,8 @@ class Density:
 
     def burden(self, mask: np.ndarray | None = None) -> float:
         """Tumor burden inside a mask, the integral of the density [mm^3 of tissue at carrying capacity]."""
+        if mask is not None:
+            require_mask(mask, self.grid, "mask")
         inside = self.data if mask is None else self.data[mask]
         return float(inside.sum(dtype=np.float64)) * self.grid.voxel_volume
 

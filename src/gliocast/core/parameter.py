@@ -18,6 +18,15 @@ class Support:
     lower: float = -np.inf
     upper: float = np.inf
 
+    def __post_init__(self) -> None:
+        if not self.lower < self.upper or (np.isinf(self.lower) and np.isfinite(self.upper)):
+            raise InputError(
+                "support",
+                expected="an interval (a, b), (a, inf) or the real line",
+                got=f"({self.lower}, {self.upper})",
+                advice="mirror the parameter if it is bounded from above alone",
+            )
+
     def straighten(self, value: np.ndarray) -> np.ndarray:
         """Unconstrained coordinate of a value inside the interval."""
         if np.isfinite(self.lower) and np.isfinite(self.upper):

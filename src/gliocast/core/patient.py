@@ -9,7 +9,7 @@ import numpy as np
 from gliocast.core.errors import InputError
 from gliocast.core.grid import Grid
 from gliocast.core.labels import LabelMap
-from gliocast.core.volume import Volume, require_shape
+from gliocast.core.volume import Volume, require_mask
 
 #: The MRI sequences that a visit holds, by the names used throughout.
 MODALITIES = ("t1", "t1c", "t2", "flair")
@@ -47,7 +47,7 @@ class Visit:
     day: float = 0.0
 
     def __post_init__(self) -> None:
-        require_shape(self.brain, self.grid, "brain mask")
+        require_mask(self.brain, self.grid, "brain mask")
         for modality, scan in self.scans.items():
             self.grid.require_same(scan.volume.grid, modality)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gliocast.core.errors import InputError
 from gliocast.core.parameter import Parameter
 
 
@@ -27,6 +28,17 @@ class Posterior:
     log_densities: np.ndarray
     mode: np.ndarray
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count, dim = len(self.samples), len(self.parameters)
+        shapes = (self.samples.shape, self.weights.shape, self.log_densities.shape, self.mode.shape)
+        if shapes != ((count, dim), (count,), (count,), (dim,)) or not np.isclose(self.weights.sum(), 1):
+            raise InputError(
+                "posterior",
+                expected=f"{dim} columns, one weight per sample, weights that sum to one",
+                got=f"shapes {shapes}, sum {self.weights.sum():g}",
+                advice="normalize the weights",
+            )
 
     @property
     def mean(self) -> np.ndarray:

@@ -18,7 +18,7 @@ class GrowthModel(Protocol):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What the equation depends on, in the order of `values` below."""
+        """What the equation depends on: diffusivity first, proliferation rate second."""
         ...
 
     def mobility(self, anatomy: Anatomy) -> np.ndarray:

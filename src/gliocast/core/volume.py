@@ -16,6 +16,13 @@ def require_shape(data: np.ndarray, grid: Grid, subject: str) -> None:
         )
 
 
+def require_mask(mask: np.ndarray, grid: Grid, subject: str) -> None:
+    """Raise InputError unless the array is a bool mask of the grid: integers would index, not select."""
+    require_shape(mask, grid, subject)
+    if mask.dtype != bool:
+        raise InputError(subject, expected="a bool mask", got=f"{mask.dtype}", advice="compare it, as in mask > 0")
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """A scalar field on a grid: `data` of shape `grid.shape`, in the unit of whatever it holds."""

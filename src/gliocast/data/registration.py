@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,7 +33,10 @@ NCC_RADIUS = "2x2x2"
 _START_TURN = np.deg2rad([1.0, -1.3, 0.8])
 
 #: What a registration depends on besides its images; part of the cache key.
-REGISTRATION_VERSION = f"greedy affine NMI {AFFINE_ITERATIONS}, NCC {NCC_RADIUS} {DEFORMABLE_ITERATIONS}, 2"
+REGISTRATION_VERSION = (
+    f"picsl_greedy {version('picsl_greedy')}, affine NMI {AFFINE_ITERATIONS}, "
+    f"NCC {NCC_RADIUS} {DEFORMABLE_ITERATIONS}, 3"
+)
 
 
 def to_sitk(data: np.ndarray, grid: Grid) -> sitk.Image:

@@ -18,7 +18,7 @@ _MIN_TISSUE = 0.05
 
 
 def gaussian_seed(grid: Grid, tissue: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, Box]:
-    """Cell averages of a Gaussian ball, moved out of closed cells without loss of mass.
+    """Cell averages of a Gaussian ball, moved out of closed cells without loss of mass until cells are full.
 
     Averages over whole cells make the ball's mass independent of the grid and a smooth function of its position.
 

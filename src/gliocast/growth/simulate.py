@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -69,6 +69,16 @@ class Simulator:
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
     )
 
+    def __post_init__(self) -> None:
+        known = self.backend in get_args(Backend) and self.dtype in ("float32", "float64")
+        if not known or not 0 < self.accuracy <= 1 or len(self.model.parameters) != 2:
+            raise InputError(
+                "simulator",
+                expected=f"a backend of {get_args(Backend)}, float32 or float64, accuracy in (0, 1], a model of two",
+                got=f"{self.backend}, {self.dtype}, {self.accuracy}, {len(self.model.parameters)}",
+                advice="begin with the defaults",
+            )
+
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Those of the model, then the seed's world coordinates [mm]."""
@@ -101,7 +111,8 @@ class Simulator:
             steps = time_steps(since, until, rate=rate, age=age, accuracy=self.accuracy)
             stepper.advance(self._reporting(steps, since, days[-1]))
             full = np.zeros(anatomy.grid.shape, dtype=np.float32)
-            full[domain.window.slices] = stepper.density()
+            # the logistic solution overshoots one by a rounding step of float32
+            full[domain.window.slices] = np.clip(stepper.density(), 0, 1)
             densities.append(Density(full, anatomy.grid, until))
         return densities
 

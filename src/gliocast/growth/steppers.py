@@ -77,7 +77,7 @@ def time_steps(start: float, stop: float, *, rate: float, age: float, accuracy: 
     scale = math.sqrt(accuracy / 5e-3)
     lengths, time = [], start
     while time < stop:
-        length = scale * STEP_PER_AGE * (time + age)
+        length = min(scale * STEP_PER_AGE * (time + age), stop - start)
         if rate > 0:
             length = min(length, scale * STEP_PER_RATE / rate)
         lengths.append(length)

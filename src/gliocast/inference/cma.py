@@ -33,6 +33,15 @@ class CMAOptions:
     agreement: float = 0.1
     max_generations: int = 400
 
+    def __post_init__(self) -> None:
+        if self.population < 4 or self.patience < 1 or self.max_generations < 1:
+            raise InputError(
+                "search",
+                expected="a population of at least 4, positive counts",
+                got=f"{self}",
+                advice="use the defaults",
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class Mode:
@@ -53,8 +62,17 @@ class Mode:
 
 
 def log_posterior(target: Target, points: np.ndarray) -> np.ndarray:
-    """Unnormalized log-posterior of points in natural units; -inf where it can't be evaluated."""
-    return target.log_prior(points) + target.log_likelihood(points)
+    """Unnormalized log-posterior of points in natural units; -inf where it can't be evaluated, never nan."""
+    values = target.log_prior(points) + target.log_likelihood(points)
+    if np.isnan(values).any():
+        point = points[int(np.argmax(np.isnan(values)))]
+        raise ConvergenceError(
+            "fit",
+            expected="a log-posterior",
+            got=f"nan at {point.tolist()}",
+            advice="repair the target, or return -inf",
+        )
+    return values
 
 
 def cma_search(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gliocast.core import ConvergenceError, Posterior, Target
+from gliocast.core import ConvergenceError, InputError, Posterior, Target
 from gliocast.inference.cma import CMAOptions, Mode, cma_search, log_posterior
 from gliocast.inference.prior import bend, straighten
 
@@ -41,6 +41,10 @@ class LaplaceOptions:
     search: CMAOptions = field(default_factory=CMAOptions)
     num_rounds: int = 3
 
+    def __post_init__(self) -> None:
+        if self.num_samples < 1 or self.num_rounds < 1:
+            raise InputError("laplace", expected="positive counts", got=f"{self}", advice="use the defaults")
+
 
 def laplace(
     target: Target,
@@ -62,7 +66,7 @@ def laplace(
         progress: called with the fraction of the expected work that is done.
 
     Raises:
-        ConvergenceError: the search didn't converge, or the posterior isn't peaked at its result.
+        ConvergenceError: the search didn't converge, or the log-posterior falls in no direction from its result.
     """
     options = options or LaplaceOptions()
     mode = cma_search(

@@ -13,13 +13,16 @@ MIN_FOCUS_MM3 = 100.0
 #: A focus of which the model shows less than this share is one it doesn't explain [1].
 _MISSED_SHARE = 0.1
 
+#: Below this Dice the reader is told what kind of shape a one-focus model makes [1].
+_COMPACT_DICE = 0.8
+
 
 @dataclass(frozen=True)
 class Misfit:
     """Observed against simulated outlines; volumes in ml.
 
     Args:
-        core_dice: Dice of the T1c outline [1].
+        core_dice: Dice of the T1c outline [1]; None where no core is segmented.
         whole_dice: Dice of the FLAIR outline [1].
         missed_ml: whole-tumor volume that the model leaves dark.
         extra_ml: volume that the model shows and the segmentation doesn't.
@@ -29,7 +32,7 @@ class Misfit:
         unexplained_foci_ml: their volume.
     """
 
-    core_dice: float
+    core_dice: float | None
     whole_dice: float
     missed_ml: float
     extra_ml: float
@@ -49,7 +52,7 @@ class Misfit:
                 f"The segmentation has {self.num_foci} separate parts; {self.unexplained_foci} of them "
                 f"({self.unexplained_foci_ml:.1f} ml) are out of reach of growth from one focus."
             )
-        if min(self.core_dice, self.whole_dice) < 0.8:
+        if min(self.whole_dice, 1.0 if self.core_dice is None else self.core_dice) < _COMPACT_DICE:
             lines.append(
                 "Growth from one point with one diffusivity makes compact, rounded outlines; lobes, fingers of edema "
                 "along tracts, mass effect and holes in the core are beyond it."
@@ -57,7 +60,7 @@ class Misfit:
         return tuple(lines)
 
 
-def misfit(labels: LabelMap, density: np.ndarray, core_threshold: float, whole_threshold: float) -> Misfit:
+def misfit(labels: LabelMap, density: np.ndarray, core_threshold: float | None, whole_threshold: float) -> Misfit:
     """Compare a density (shape of the labels' grid) with the segmentation it was fitted to."""
     ml = labels.grid.voxel_volume / 1000
     whole, shown = labels.whole, density > whole_threshold
@@ -72,7 +75,7 @@ def misfit(labels: LabelMap, density: np.ndarray, core_threshold: float, whole_t
     foci = sizes * labels.grid.voxel_volume >= MIN_FOCUS_MM3
     dark = foci & (explained < _MISSED_SHARE * sizes)
     return Misfit(
-        core_dice=dice(density > core_threshold, labels.core),
+        core_dice=None if core_threshold is None else dice(density > core_threshold, labels.core),
         whole_dice=dice(shown, whole),
         missed_ml=float(missed.sum()) * ml,
         extra_ml=float((shown & ~whole).sum()) * ml,

@@ -29,6 +29,7 @@ import numpy as np
 from scipy import ndimage
 
 from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
+from gliocast.core.volume import require_shape
 
 CORE_THRESHOLD = Parameter(
     name="t1c_threshold",
@@ -83,6 +84,17 @@ class LabelErrors:
     effective_observations: float = 40.0
     displacement_mm: float = 1.2
     correlation_mm: float = 6.0
+
+    def __post_init__(self) -> None:
+        lengths = (self.width_mm, self.effective_observations, self.displacement_mm, self.correlation_mm)
+        # 1 - false - missed stays positive up to the largest miss rate that is tried
+        if not (0 < self.false < 1 - _MISSED_LIMIT and min(lengths) > 0 and min(self.missed) > 1):
+            raise InputError(
+                "label errors",
+                expected=f"false in (0, {1 - _MISSED_LIMIT:.1f}), positive lengths and counts, a and b above 1",
+                got=f"{self}",
+                advice="begin with the defaults",
+            )
 
 
 @numba.njit(nogil=True, cache=True)
@@ -217,6 +229,8 @@ class OutlineLikelihood:
     errors: LabelErrors = field(default_factory=LabelErrors)
 
     def __post_init__(self) -> None:
+        require_shape(self.core, self.grid, "core outline")
+        require_shape(self.whole, self.grid, "whole-tumor outline")
         if not self.whole.any():
             raise InputError("segmentation", expected="a tumor", got="only background", advice="segment it first")
 

@@ -64,8 +64,8 @@ def _deliver(
             anatomy=findings.anatomy.anatomy,
             density=findings.density,
             posterior=findings.posterior,
-            thresholds={"t1c": core_threshold, "flair": whole_threshold},
-            outline_dice={"core": findings.misfit.core_dice, "whole": findings.misfit.whole_dice},
+            thresholds=_known(t1c=core_threshold, flair=whole_threshold),
+            outline_dice=_known(core=findings.misfit.core_dice, whole=findings.misfit.whole_dice),
             plan=findings.plan,
             comparison=comparison,
             curve=curve,
@@ -84,6 +84,11 @@ def _deliver(
         write_json(folder / "plan.json", plan_table(comparison, options.margin_mm))
         write_json(folder / "provenance.json", record)
     return findings
+
+
+def _known(**values: float | None) -> dict[str, float]:
+    """Only what there is: a tumor without core has no T1c outline."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _write_volumes(findings: Findings, folder: Path) -> None:

@@ -66,6 +66,13 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
         ConvergenceError: the fit didn't converge.
     """
     visit = patient.visits[0]
+    if not visit.labels.whole.any():
+        raise InputError(
+            "segmentation",
+            expected="a tumor",
+            got="a resection cavity alone" if visit.labels.cavity.any() else "only background",
+            advice="fit the scan from before surgery",
+        )
     monitor.begin("anatomy")
     anatomy = estimate_anatomy(visit, load_mni152(), monitor=monitor)
     monitor.note(f"anatomy: {anatomy.quality}{' (cached)' if anatomy.cached else ''}")
@@ -78,22 +85,28 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     delivery = SingleScan(replace(simulator, progress=monitor.advance))
     density = problem.predict(posterior, anatomy.anatomy, forward=delivery)
     left = misfit(visit.labels, density.data, *thresholds(posterior))
-    monitor.note(f"fit: Dice of core {left.core_dice:.3f}, of whole tumor {left.whole_dice:.3f}")
+    core = "" if left.core_dice is None else f"core {left.core_dice:.3f}, of "
+    monitor.note(f"fit: Dice of {core}whole tumor {left.whole_dice:.3f}")
     monitor.begin("plan")
     plan = make_plan(visit.labels, anatomy.anatomy, density, margin_mm=options.margin_mm)
     warnings = [*patient.warnings, *_plan_warnings(visit, left)]
     return Findings(visit, anatomy, posterior, density, left, plan, tuple(warnings))
 
 
-def thresholds(posterior: Posterior) -> tuple[float, float]:
-    """Visibility thresholds of T1c and FLAIR; a T1c that shows no core has a threshold that nothing reaches."""
-    estimate = dict(zip((p.name for p in posterior.parameters), posterior.mode, strict=True))
-    return float(estimate.get("t1c_threshold", 1.0)), float(estimate["flair_threshold"])
+def thresholds(posterior: Posterior) -> tuple[float | None, float]:
+    """Visibility thresholds of T1c (None where it shows no core) and FLAIR."""
+    estimate = {p.name: float(x) for p, x in zip(posterior.parameters, posterior.mode, strict=True)}
+    return estimate.get("t1c_threshold"), estimate["flair_threshold"]
 
 
 def _plan_warnings(visit: Visit, left: Misfit) -> list[str]:
     _, note = gross_tumor_volume(visit.labels)
     warnings = [note] if note else []
+    if visit.labels.cavity.any():
+        warnings.append(
+            "a resection cavity is segmented, but growth is fitted as if nothing had been removed: the model has no "
+            "treatment yet, and its density around the cavity means little"
+        )
     if left.whole_dice < _POOR_FIT:
         warnings.append(
             f"the fitted outlines agree poorly with the segmentation (whole tumor Dice {left.whole_dice:.2f}); "

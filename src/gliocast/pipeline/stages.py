@@ -11,7 +11,7 @@ from gliocast.data import read_labels, read_volume, whole_file, whole_folder, wr
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import FisherKolmogorov, Simulator
 from gliocast.pipeline.record import plan_table, write_json
-from gliocast.planning import PlanComparison, compare_plans, make_plan
+from gliocast.planning import PlanComparison, compare_plans, gross_tumor_volume, make_plan
 from gliocast.planning.margins import require_margin
 
 #: Where white and gray matter and fluid together reach this share, the brain begins [1].
@@ -99,6 +99,9 @@ def plan_to_folder(
         anatomy.grid.require_same(label_map.grid, "segmentation")
         monitor.begin("plan")
         expected = Density(volume.data, volume.grid)
+        _, note = gross_tumor_volume(label_map)
+        if note:
+            monitor.note(f"warning: {note}")
         plan = make_plan(label_map, anatomy, expected, margin_mm=margin_mm)
         comparison = compare_plans(plan, expected, label_map)
         monitor.begin("write")
