@@ -40,7 +40,9 @@ def grow_to_file(
         monitor: watches.
     """
     if not out.name.endswith(".nii.gz"):
-        raise InputError("output", expected="a name ending in .nii.gz", got=out.name, advice="add the ending")
+        raise InputError(
+            "output", expected="a name ending in .nii.gz", got=out.name or "a folder", advice="add the ending"
+        )
     with whole_file(out) as path:
         monitor.begin("read")
         if white_matter is None and gray_matter is None:
