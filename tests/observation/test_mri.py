@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 
 from gliocast.core import SCHEMAS, Density, Grid, InputError, LabelMap
-from gliocast.observation import LabelErrors, OutlineLikelihood, misfit
-from gliocast.observation.mri import _best_missed, _distance_map, _logits, _outline_log_likelihood, _visibility
+from gliocast.observation import OutlineLikelihood, misfit
+from gliocast.observation.mri import (
+    _best_missed,
+    _distance_map,
+    _logits,
+    _outline_log_likelihood,
+    _smooth_field,
+    _visibility,
+)
 
 GRID = Grid((40, 40, 40), np.eye(4))
 RADIUS = np.sqrt(sum((axis - 19.5) ** 2 for axis in np.indices(GRID.shape)))
@@ -118,8 +125,7 @@ def test_sampled_outlines_scatter_around_the_true_ones_and_repeat_with_their_gen
 
 
 def test_sampled_errors_are_correlated_over_the_stated_length():
-    model = OutlineLikelihood.from_labels(LABELS, errors=LabelErrors(correlation_mm=6.0))
-    field = model._smooth_field((64, 64, 64), np.random.default_rng(0))
+    field = _smooth_field(Grid((64, 64, 64), np.eye(4)), 6.0, np.random.default_rng(0))
 
     def correlation(lag: int) -> float:
         return float(np.mean(field * np.roll(field, lag, axis=0)))

@@ -9,7 +9,8 @@ from gliocast.core import SCHEMAS, Anatomy, Density, Grid, LabelMap, Patient, Sc
 from gliocast.core.box import bounding_box
 from gliocast.data.atlas import Atlas
 from gliocast.growth import Simulator
-from gliocast.observation import OutlineLikelihood
+from gliocast.observation import LabelErrors
+from gliocast.observation import draw_outlines as sample_outlines
 
 #: Where the atlas gives at least this share to white and gray matter, a healthy brain begins [1].
 _BRAIN_SHARE = 0.2
@@ -104,8 +105,8 @@ def draw_outlines(density: Density, truth: Truth, generator: np.random.Generator
     window = bounding_box(grown).grown((8, 8, 8), density.grid.shape)
     grid = density.grid.crop(window.lower, window.upper)
     cut = Density(np.ascontiguousarray(density.data[window.slices]), grid, density.day)
-    model = OutlineLikelihood(np.ones(grid.shape), np.ones(grid.shape), grid)
-    values = np.array([truth.t1c_threshold, truth.flair_threshold])
     outlines = np.zeros((2, *density.grid.shape), dtype=bool)
-    outlines[(slice(None), *window.slices)] = model.sample(cut, values, generator)
+    outlines[(slice(None), *window.slices)] = sample_outlines(
+        cut, truth.t1c_threshold, truth.flair_threshold, LabelErrors(), generator
+    )
     return outlines

@@ -268,16 +268,9 @@ class OutlineLikelihood:
 
         One smooth Gaussian field per outline displaces it by millimeters, here outward and there inward.
         """
-        core_threshold, whole_threshold = (values[0], values[-1]) if len(values) == 2 else (None, values[0])
         self.grid.require_same(density.grid, "density")
-        logits = _logits(density.data)
-        outlines = np.zeros((2, *density.data.shape), dtype=bool)
-        for outline, threshold in zip(outlines, (core_threshold, whole_threshold), strict=True):
-            if threshold is not None:
-                error = self.errors.displacement_mm * self._smooth_field(density.data.shape, generator)
-                outline[:] = _distance_map(logits, _logit(threshold), self.grid.spacing) + error > 0
-        outlines[0] &= outlines[1]
-        return outlines
+        core_threshold = float(values[0]) if len(values) == 2 else None
+        return draw_outlines(density, core_threshold, float(values[-1]), self.errors, generator)
 
     def _weight(self, labeled: np.ndarray) -> float:
         """What one voxel term of an outline counts: effective observations per observed voxel."""
@@ -285,11 +278,38 @@ class OutlineLikelihood:
         radius = (3 * voxels * self.grid.voxel_volume / (4 * np.pi)) ** (1 / 3)
         return self.errors.effective_observations * np.sqrt(radius / _REFERENCE_RADIUS_MM) / voxels
 
-    def _smooth_field(self, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-        """Gaussian random field of unit variance, correlated over `correlation_mm`."""
-        widths = [self.errors.correlation_mm / 2 / h for h in self.grid.spacing]
-        noise = ndimage.gaussian_filter(generator.standard_normal(shape, dtype=np.float32), widths, mode="wrap")
-        return noise / noise.std()
+
+def draw_outlines(
+    density: Density,
+    core_threshold: float | None,
+    whole_threshold: float,
+    errors: LabelErrors,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Core and whole-tumor outlines of a density with a rater's correlated errors, (2, x, y, z) bool.
+
+    Args:
+        density: what there is.
+        core_threshold: density at which T1c shows the core [1]; None draws no core.
+        whole_threshold: density at which FLAIR shows the whole tumor [1].
+        errors: how far outlines are displaced, and over which length.
+        generator: source of randomness.
+    """
+    logits = _logits(density.data)
+    outlines = np.zeros((2, *density.data.shape), dtype=bool)
+    for outline, threshold in zip(outlines, (core_threshold, whole_threshold), strict=True):
+        if threshold is not None:
+            error = errors.displacement_mm * _smooth_field(density.grid, errors.correlation_mm, generator)
+            outline[:] = _distance_map(logits, _logit(threshold), density.grid.spacing) + error > 0
+    outlines[0] &= outlines[1]
+    return outlines
+
+
+def _smooth_field(grid: Grid, correlation_mm: float, generator: np.random.Generator) -> np.ndarray:
+    """Gaussian random field of unit variance on a grid, correlated over a length [mm]."""
+    widths = [correlation_mm / 2 / h for h in grid.spacing]
+    noise = ndimage.gaussian_filter(generator.standard_normal(grid.shape, dtype=np.float32), widths, mode="wrap")
+    return noise / noise.std()
 
 
 def _logit(share: float) -> float:
