@@ -34,7 +34,7 @@ def make_findings(patient):
     mode = np.array([TRUTH.identifiable()[parameter.name] for parameter in parameters])
     samples = mode * np.random.default_rng(0).normal(1, 0.01, (NUM_SAMPLES, len(mode)))
     weights = np.full(NUM_SAMPLES, 1 / NUM_SAMPLES)
-    diagnostics = {"log_posterior": -1.0, "evaluations": 2.0}
+    diagnostics = {"log_posterior": -1.0, "evaluations": 2.0, "flat_directions": 0.0}
     posterior = Posterior(parameters, samples, weights, np.zeros(NUM_SAMPLES), mode, diagnostics)
     return Findings(
         visit=visit,

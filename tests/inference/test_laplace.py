@@ -124,3 +124,17 @@ def test_a_narrow_ridge_is_measured_along_its_whole_length():
     posterior = laplace(Ridge(), start=START, spread=SPREAD, generator=np.random.default_rng(2))
     spread = straighten(PARAMETERS, posterior.samples).std(axis=0)
     np.testing.assert_allclose(spread, np.sqrt(np.diag(Ridge.covariance)), rtol=0.1)
+
+
+def test_a_flat_direction_is_told():
+    class Flat(GaussianTarget):
+        def log_likelihood(self, points):
+            offset = straighten(PARAMETERS, points)[:, [0, 2]] - MEAN[[0, 2]]
+            return -0.5 * np.sum((offset / 0.1) ** 2, axis=1)
+
+    def flat_directions(target):
+        posterior = laplace(target, start=START, spread=SPREAD, generator=np.random.default_rng(0))
+        return posterior.diagnostics["flat_directions"]
+
+    assert flat_directions(Flat()) == 1
+    assert flat_directions(GaussianTarget()) == 0

@@ -65,6 +65,10 @@ def laplace(
         options: how to approximate.
         progress: called with the fraction of the expected work that is done.
 
+    Returns:
+        Samples and mode; `diagnostics` counts evaluations and, as ``flat_directions``, axes along which the posterior
+        is too flat for the approximation to be believed.
+
     Raises:
         ConvergenceError: the search didn't converge, or the log-posterior falls in no direction from its result.
     """
@@ -73,9 +77,9 @@ def laplace(
         target, start=start, spread=spread, generator=generator, options=options.search, progress=progress
     )
     surface = _Surface(target, mode)
-    covariance = mode.covariance
+    covariance, num_flat = mode.covariance, 0
     for _ in range(options.num_rounds):
-        covariance = _covariance(surface, _steps(surface, covariance))
+        covariance, num_flat = _covariance(surface, _steps(surface, covariance))
     factor = np.linalg.cholesky(covariance)
     noise = generator.standard_normal((options.num_samples, len(covariance)))
     coordinates = surface.center + noise @ factor.T
@@ -89,6 +93,7 @@ def laplace(
         diagnostics={
             "log_posterior": surface.height,
             "evaluations": float(mode.num_evaluations + surface.num_evaluations),
+            "flat_directions": float(num_flat),
         },
     )
 
@@ -137,8 +142,11 @@ def _steps(surface: _Surface, covariance: np.ndarray) -> np.ndarray:
     return steps
 
 
-def _covariance(surface: _Surface, steps: np.ndarray) -> np.ndarray:
-    """Inverse of the negative Hessian, from differences over the given steps, straightened coordinates, (dim, dim)."""
+def _covariance(surface: _Surface, steps: np.ndarray) -> tuple[np.ndarray, int]:
+    """Inverse of the negative Hessian, from differences over the given steps, straightened coordinates, (dim, dim).
+
+    Also says in how many directions the log-posterior was too flat for a Gaussian to describe it.
+    """
     dim = len(steps)
     pairs = [(a, b) for a in range(dim) for b in range(a)]
     corners = [sa * steps[a] + sb * steps[b] for a, b in pairs for sa, sb in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
@@ -154,4 +162,4 @@ def _covariance(surface: _Surface, steps: np.ndarray) -> np.ndarray:
         )
     # One round may lengthen an axis to several times the steps that were tried, not to infinity.
     axes = (vectors / np.sqrt(np.maximum(values, _FLATTEST))).T @ steps
-    return axes.T @ axes
+    return axes.T @ axes, int(np.count_nonzero(values < _FLATTEST))

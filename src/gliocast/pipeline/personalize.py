@@ -90,6 +90,8 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     monitor.begin("plan")
     plan = make_plan(visit.labels, anatomy.anatomy, density, margin_mm=options.margin_mm)
     warnings = [*patient.warnings, *_plan_warnings(visit, left)]
+    if posterior.diagnostics.get("flat_directions"):
+        warnings.append("the posterior is flat in some direction: standard deviations and intervals are too narrow")
     return Findings(visit, anatomy, posterior, density, left, plan, tuple(warnings))
 
 
