@@ -13,17 +13,37 @@ from gliocast.core.patient import MODALITIES, Patient, Scan, Visit
 from gliocast.core.plan import Plan
 from gliocast.core.posterior import Posterior
 from gliocast.core.roles import Forward, GrowthModel, Monitor, ObservationModel, Target
+from gliocast.core.schedule import WEEKDAYS, cycle_doses, weekday_fractions
+from gliocast.core.treatment import (
+    ALPHA,
+    ALPHA_BETA,
+    HALF_LIFE,
+    KILL_RATE,
+    Chemotherapy,
+    Radiotherapy,
+    Resection,
+    Treatment,
+    Treatments,
+    adjuvant_temozolomide,
+    concomitant_temozolomide,
+)
 from gliocast.core.volume import Volume, block_mean, dice
 
 __all__ = [
+    "ALPHA",
+    "ALPHA_BETA",
+    "HALF_LIFE",
+    "KILL_RATE",
     "MODALITIES",
     "POSITIVE",
     "REAL",
     "RESEARCH_NOTICE",
     "SCHEMAS",
     "UNIT_INTERVAL",
+    "WEEKDAYS",
     "Anatomy",
     "Box",
+    "Chemotherapy",
     "ConvergenceError",
     "Density",
     "Forward",
@@ -41,13 +61,21 @@ __all__ = [
     "Plan",
     "Posterior",
     "QualityError",
+    "Radiotherapy",
+    "Resection",
     "Scan",
     "Silence",
     "Support",
     "Target",
+    "Treatment",
+    "Treatments",
     "Visit",
     "Volume",
+    "adjuvant_temozolomide",
     "block_mean",
     "bounding_box",
+    "concomitant_temozolomide",
+    "cycle_doses",
     "dice",
+    "weekday_fractions",
 ]
