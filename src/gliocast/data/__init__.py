@@ -7,8 +7,10 @@ from gliocast.data.nifti import header_warnings, read_integers, read_volume, wri
 from gliocast.data.outputs import whole_file, whole_folder
 from gliocast.data.patient import describe, read_patient, read_patient_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
+from gliocast.data.treatments import TREATMENT_KEYS, read_treatments
 
 __all__ = [
+    "TREATMENT_KEYS",
     "brain_mask",
     "cache_folder",
     "content_key",
@@ -21,6 +23,7 @@ __all__ = [
     "read_labels",
     "read_patient",
     "read_patient_files",
+    "read_treatments",
     "read_volume",
     "require_brain",
     "store_arrays",
