@@ -115,7 +115,7 @@ class _Entry:
         if len(used) != 1:
             raise InputError(
                 "keys",
-                expected=" or else ".join(" with ".join(form) for form in forms),
+                expected=" or else ".join(", ".join(form).replace(", ", " with ", 1) for form in forms),
                 got=", ".join(key for form in used for key in form if key in self.fields) or "none of them",
                 advice="give one of the two",
             )
