@@ -19,10 +19,7 @@ import numpy as np
 from gliocast.cohort import atlas_anatomy
 from gliocast.core import Anatomy
 from gliocast.data.atlas import load_mni152
-from gliocast.growth import FisherKolmogorov, Simulator
-from gliocast.growth.kernels import NumbaKernel, conductance
-from gliocast.growth.seed import SEED_WIDTH_MM, gaussian_seed
-from gliocast.growth.steppers import StrangRKL2, time_steps
+from gliocast.growth import Simulator
 
 SIZE = 128
 SEED_MM = np.array([28.0, -10.0, 30.0])
@@ -66,12 +63,12 @@ def stream_bandwidth() -> float:
 
 def count_updates(anatomy: Anatomy, accuracy: float) -> int:
     """Voxel updates of one solve."""
-    faces = conductance(FisherKolmogorov().mobility(anatomy), anatomy.grid.spacing)
-    tissue = FisherKolmogorov().mobility(anatomy) > 0
-    start, box = gaussian_seed(anatomy.grid, tissue, SEED_MM)
-    stepper = StrangRKL2(NumbaKernel(faces), start, diffusivity=DIFFUSIVITY, rate=RATE, box=box)
-    stepper.advance(time_steps(0, DAYS, rate=RATE, age=SEED_WIDTH_MM**2 / (2 * DIFFUSIVITY), accuracy=accuracy))
-    return stepper.num_updates
+    simulator = Simulator(accuracy=accuracy)
+    values = (DIFFUSIVITY, RATE, *SEED_MM)
+    domain, dynamics, state = simulator._begin(values, anatomy, DAYS)
+    tempo = simulator._tempo(values, domain.grid)
+    list(evolve(dynamics, state, [DAYS], tempo=tempo, spacing=domain.grid.spacing))
+    return dynamics.sweeps.num_updates
 
 
 def main() -> None:

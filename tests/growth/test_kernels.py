@@ -1,22 +1,24 @@
 import numpy as np
 import pytest
 
-from gliocast.core.box import Box, bounding_box
-from gliocast.growth.kernels import NumbaKernel, conductance
-from gliocast.growth.kernels.torch_kernel import TorchKernel
-from gliocast.growth.models import FisherKolmogorov
-from gliocast.growth.steppers import num_stages, rkl2_weights
+from gliocast.core.box import Box
+from gliocast.growth.kernels import NumbaSweeps, conductance
+from gliocast.growth.kernels.numba_sweeps import Isotropic
+from gliocast.growth.kernels.pointwise import exponential
+from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
+from gliocast.growth.kernels.torch_sweeps import TorchSweeps
+from gliocast.growth.models.fisher_kolmogorov import mobility
 
 
 def _operator(faces, box, shape):
-    """The dense matrix of L, column by column, from the kernel's own sweeps."""
-    kernel = NumbaKernel(faces, parallel=False)
+    """The dense matrix of L, column by column, from the operator's own sweeps."""
+    operator = Isotropic(faces, parallel=False)
     columns = []
     for n in range(int(np.prod(shape))):
         unit = np.zeros(shape)
         unit.flat[n] = 1
         lap, out = np.zeros(shape), np.zeros(shape)
-        kernel.first_stage(kernel.load(unit), lap, out, box, 0.0)
+        operator.first_stage(unit, lap, out, box, 0.0)
         columns.append(lap.ravel())
     return np.array(columns).T
 
@@ -24,7 +26,7 @@ def _operator(faces, box, shape):
 def test_operator_is_symmetric_conservative_and_bounded(patchy):
     anatomy = patchy((6, 7, 5))
     shape = anatomy.grid.shape
-    faces = conductance(FisherKolmogorov().mobility(anatomy), (1.0, 2.0, 0.7), np.float64)
+    faces = conductance(mobility(anatomy, 10.0), (1.0, 2.0, 0.7), np.float64)
     matrix = _operator(faces, Box((0, 0, 0), shape), shape)
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-14)
     np.testing.assert_allclose(matrix.sum(axis=0), 0, atol=1e-12)
@@ -35,48 +37,79 @@ def test_operator_is_symmetric_conservative_and_bounded(patchy):
 
 def test_no_face_of_a_closed_cell_conducts(patchy):
     anatomy = patchy()
-    mobility = FisherKolmogorov().mobility(anatomy)
-    closed = mobility == 0
-    for axis, face in enumerate(conductance(mobility, (1.0, 1.0, 1.0)).faces):
-        n = mobility.shape[axis]
+    relative = mobility(anatomy, 10.0)
+    closed = relative == 0
+    for axis, face in enumerate(conductance(relative, (1.0, 1.0, 1.0)).faces):
+        n = relative.shape[axis]
         assert not face.take(range(n), axis)[closed].any()
         assert not face.take(range(1, n + 1), axis)[closed].any()
 
 
 def test_two_unlike_cells_conduct_like_resistors_in_series():
-    mobility = np.zeros((2, 1, 1))
-    mobility[:, 0, 0] = 1.0, 0.1
-    face = conductance(mobility, (2.0, 1.0, 1.0), np.float64).faces[0][1, 0, 0]
+    relative = np.zeros((2, 1, 1))
+    relative[:, 0, 0] = 1.0, 0.1
+    face = conductance(relative, (2.0, 1.0, 1.0), np.float64).faces[0][1, 0, 0]
     assert face == pytest.approx(1 / (0.5 / 1.0 + 0.5 / 0.1) / 2.0**2)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("parallel", [True, False])
-def test_compiled_sweeps_agree_with_the_torch_reference(patchy, dtype, parallel):
+def test_compiled_sweeps_agree_with_those_on_tensors(patchy, dtype, parallel):
+    anatomy = patchy()
+    shape, spacing = anatomy.grid.shape, (1.0, 1.5, 2.0)
+    faces = conductance(mobility(anatomy, 10.0), spacing, np.dtype(dtype).type)
+    everywhere = Box((0, 0, 0), shape)
+    cells = np.random.default_rng(1).uniform(0, 1, shape)
+    rates = np.random.default_rng(2).uniform(0, 0.1, shape).astype(dtype)
+    results = []
+    for sweeps in (
+        NumbaSweeps(shape, spacing, dtype=dtype, parallel=parallel),
+        TorchSweeps(shape, spacing, dtype=dtype),
+    ):
+        field = sweeps.begin(cells, everywhere)
+        field = sweeps.diffuse(field, sweeps.operator(faces), 1.7)
+        field = sweeps.logistic(field, 0.05, 3.0)
+        field = sweeps.logistic(field, sweeps.load(rates), 3.0)
+        field = sweeps.scale(sweeps.scale(field, 0.7), rates)
+        results.append(sweeps.unload(field))
+    tolerance = 50 * np.finfo(dtype).eps if dtype == "float32" else 1e-8  # `exponential` is an approximation
+    np.testing.assert_allclose(*results, rtol=tolerance, atol=tolerance)
+
+
+def test_sweeps_leave_what_lies_outside_of_the_box_alone(patchy):
     anatomy = patchy()
     shape = anatomy.grid.shape
-    faces = conductance(FisherKolmogorov().mobility(anatomy), (1.0, 1.5, 2.0), dtype)
-    box = Box((2, 1, 3), (30, 29, 27))
-    generator = np.random.default_rng(1)
-    y0, y, previous = (generator.uniform(0, 1, shape).astype(dtype) for _ in range(3))
-    results = []
-    for kernel in (NumbaKernel(faces, parallel=parallel), TorchKernel(faces)):
-        a, b, c = (kernel.load(part) for part in (y0, y, previous))
-        lap, out = kernel.empty(a), kernel.empty(a)
-        kernel.first_stage(a, lap, out, box, 0.07)
-        kernel.stage(a, lap, b, c, c, box, (1.3, -0.4, 0.05, -0.02))
-        kernel.logistic(c, box, 1.7)
-        results.append([kernel.unload(part) for part in (lap, out, c)])
-        assert kernel.support(a, box, 0.5) == bounding_box_within(y0, box, 0.5)
-    tolerance = 50 * np.finfo(dtype).eps
-    for ours, reference in zip(*results, strict=True):
-        np.testing.assert_allclose(ours, reference, rtol=tolerance, atol=tolerance)
+    operator_of = conductance(mobility(anatomy, 10.0), (1.0, 1.0, 1.0), np.float64)
+    sweeps = NumbaSweeps(shape, (1.0, 1.0, 1.0), dtype="float64", parallel=False)
+    cells = np.random.default_rng(1).uniform(0, 1, (4, 4, 4))
+    field = sweeps.begin(cells, Box((12, 12, 12), (16, 16, 16)))
+    mass = field.sum()
+    for _ in range(3):
+        field = sweeps.diffuse(field, sweeps.operator(operator_of), 0.2)
+    outside = np.ones(shape, bool)
+    outside[sweeps.box.slices] = False
+    assert outside.any()
+    assert not field[outside].any()
+    assert field.sum() == pytest.approx(mass, rel=1e-12)
 
 
-def bounding_box_within(data: np.ndarray, box: Box, level: float) -> Box:
-    inside = np.zeros(data.shape, dtype=bool)
-    inside[box.slices] = data[box.slices] > level
-    return bounding_box(inside)
+def test_the_box_surrounds_what_it_follows():
+    shape = (20, 21, 22)
+    sweeps = NumbaSweeps(shape, (1.0, 1.0, 2.0), dtype="float64", parallel=False)
+    field = sweeps.begin(np.ones((2, 3, 4)), Box((9, 9, 9), (11, 12, 13)))
+    sweeps.follow(field, 2.0, 50)  # reach 2 sqrt(2 * 2) = 4 mm, and two cells more
+    assert sweeps.box == Box((3, 3, 5), (17, 18, 17))
+
+
+@pytest.mark.parametrize("x", np.linspace(-1, 1, 9))
+def test_the_rational_exponential_is_close(x):
+    assert exponential(x) == pytest.approx(np.exp(x), rel=6e-6)
+    assert exponential(x / 2) == pytest.approx(np.exp(x / 2), rel=2e-7)
+
+
+@pytest.mark.parametrize("x", [-1e6, -30.0, 30.0, 1e6])
+def test_the_rational_exponential_stays_positive(x):
+    assert 0 < exponential(x) < np.inf
 
 
 @pytest.mark.parametrize("stages", [3, 4, 7, 12])

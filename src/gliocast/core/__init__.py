@@ -14,6 +14,7 @@ from gliocast.core.plan import Plan
 from gliocast.core.posterior import Posterior
 from gliocast.core.roles import Forward, GrowthModel, Monitor, ObservationModel, Target
 from gliocast.core.schedule import WEEKDAYS, cycle_doses, weekday_fractions
+from gliocast.core.snapshot import Snapshot
 from gliocast.core.treatment import (
     ALPHA,
     ALPHA_BETA,
@@ -65,6 +66,7 @@ __all__ = [
     "Resection",
     "Scan",
     "Silence",
+    "Snapshot",
     "Support",
     "Target",
     "Treatment",

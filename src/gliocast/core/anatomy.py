@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gliocast.core.box import Box
 from gliocast.core.grid import Grid
 from gliocast.core.volume import block_mean, require_mask, require_shape
 
@@ -30,6 +31,12 @@ class Anatomy:
         for name in ("white_matter", "gray_matter", "csf"):
             require_shape(getattr(self, name), self.grid, name)
         require_mask(self.brain, self.grid, "brain mask")
+
+    def crop(self, box: Box) -> "Anatomy":
+        """The part inside of a box."""
+        parts = (self.white_matter, self.gray_matter, self.csf, self.brain)
+        white, gray, csf, brain = (np.ascontiguousarray(part[box.slices]) for part in parts)
+        return Anatomy(white, gray, csf, brain, self.grid.crop(box.lower, box.upper))
 
     def coarsen(self, factors: tuple[int, int, int]) -> "Anatomy":
         """Block means of `factors` voxels; axes that don't divide are padded with background."""

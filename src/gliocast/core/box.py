@@ -28,6 +28,17 @@ class Box(NamedTuple):
         upper = tuple(min(b + m, n) for b, m, n in zip(self.upper, margin, shape, strict=True))
         return Box(lower, upper)  # type: ignore[arg-type]
 
+    def shifted(self, offset: tuple[int, int, int]) -> "Box":
+        """The same box as seen from an origin that lies `offset` lower."""
+        lower = tuple(a + o for a, o in zip(self.lower, offset, strict=True))
+        upper = tuple(b + o for b, o in zip(self.upper, offset, strict=True))
+        return Box(lower, upper)  # type: ignore[arg-type]
+
+    def within(self, other: "Box") -> "Box":
+        """The same box in the indices of another that holds it."""
+        x, y, z = other.lower
+        return self.shifted((-x, -y, -z))
+
     def union(self, other: "Box") -> "Box":
         """The smallest box that holds both."""
         lower = tuple(min(a, b) for a, b in zip(self.lower, other.lower, strict=True))

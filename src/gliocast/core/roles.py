@@ -4,7 +4,7 @@ A class plays a role by having its methods; nothing needs to inherit from here.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,15 +14,36 @@ from gliocast.core.parameter import Parameter
 
 
 class GrowthModel(Protocol):
-    """One equation of tumor growth,  du/dt = div(D grad u) + rho u (1 - u),  by how its cells move."""
+    """One equation of tumor growth: what it depends on, and its dynamics in a medium.
+
+    The solver splits the equation into what happens inside voxels (reaction) and between them (migration); dynamics
+    offer both, see `gliocast.growth.splitting.Dynamics`.
+    """
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What the equation depends on: diffusivity first, proliferation rate second."""
+        """What the equation depends on, in the order of `values`; diffusivity first, proliferation rate second."""
         ...
 
-    def mobility(self, anatomy: Anatomy) -> np.ndarray:
-        """D(x) over the first parameter, >= 0, zero where no cell can go; shape of the grid."""
+    @property
+    def local(self) -> bool:
+        """Whether a solve may be cropped to what cells can reach."""
+        ...
+
+    def tissue(self, anatomy: Anatomy) -> np.ndarray:
+        """Voxels where cells can live, bool."""
+        ...
+
+    def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
+        """Fastest reaction [1/d] and fastest diffusivity [mm^2/d], which set the time steps."""
+        ...
+
+    def medium(self, anatomy: Anatomy, dtype: type) -> Any:
+        """What the equation needs of the tissue; computed once for an anatomy, in float32 or float64."""
+        ...
+
+    def bind(self, values: Sequence[Any], medium: Any, sweeps: Any) -> Any:
+        """Dynamics: the equation with numbers (or tensors) for its parameters, on the given sweeps."""
         ...
 
 

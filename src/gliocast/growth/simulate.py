@@ -1,31 +1,43 @@
 """The numerical simulator: a growth model solved in one anatomy."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from gliocast.core import REAL, Anatomy, Box, Density, Grid, GrowthModel, InputError, Parameter, bounding_box
-from gliocast.growth.kernels import Conductance, Kernel, NumbaKernel, conductance
-from gliocast.growth.models import FisherKolmogorov
-from gliocast.growth.seed import SEED_WIDTH_MM, gaussian_seed
-from gliocast.growth.steppers import StrangRKL2, time_steps
-
-SEED = tuple(
-    Parameter(
-        name=f"seed_{axis}",
-        symbol=f"x_{axis}",
-        unit="mm",
-        support=REAL,
-        typical=(-np.inf, np.inf),
-        source="world coordinates (RAS) of the point where growth began",
-    )
-    for axis in "xyz"
+from gliocast.core import (
+    Anatomy,
+    Box,
+    ConvergenceError,
+    Density,
+    Grid,
+    GrowthModel,
+    InputError,
+    OutsideTissueError,
+    Parameter,
+    Snapshot,
+    Treatments,
+    bounding_box,
 )
+from gliocast.growth.evolve import Tempo, evolve
+from gliocast.growth.kernels import NumbaSweeps
+from gliocast.growth.models import FisherKolmogorov
+from gliocast.growth.splitting import Dynamics, strang
+from gliocast.growth.start import GaussianSeed, Start
+from gliocast.growth.stop import Stop
 
 Backend = Literal["numba", "numba-single", "torch"]
+
+#: Density that a torch solve, whose window stays as it is, still wants to hold [1].
+_REACH_LEVEL = 1e-6
+
+#: A stop is met when the step that meets it is known to this share of itself [1].
+_STOP_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +45,16 @@ class _Domain:
     """An anatomy made ready for many solves.
 
     Args:
-        window: the part of the anatomy's grid that holds tissue.
+        window: the part of the anatomy's grid that the solve covers.
         grid: the grid of that part.
-        tissue: cells where growth is possible, bool, shape of `grid`.
-        conductance: face coefficients on `grid`.
+        tissue: voxels of it where growth is possible, bool.
+        medium: what the model makes of the tissue there.
     """
 
     window: Box
     grid: Grid
     tissue: np.ndarray
-    conductance: Conductance
+    medium: Any
 
 
 @dataclass(frozen=True)
@@ -53,16 +65,22 @@ class Simulator:
 
     Args:
         model: the equation.
+        start: how the tumor begins.
+        treatments: what is done to it, in days after the start; None for nothing.
         accuracy: relative L2 error of time stepping aimed at [1].
         backend: "numba" shares one solve among threads, "numba-single" leaves a solve on its thread (for batches),
-            "torch" is the reference.
+            "torch" is the reference, and the way to a GPU.
+        device: of the torch backend, "cpu" or "cuda".
         dtype: "float32" or "float64".
         progress: called with the fraction of time that a solve has done.
     """
 
     model: GrowthModel = field(default_factory=FisherKolmogorov)
+    start: Start = field(default_factory=GaussianSeed)
+    treatments: Treatments | None = None
     accuracy: float = 5e-3
     backend: Backend = "numba"
+    device: str = "cpu"
     dtype: Literal["float32", "float64"] = "float32"
     progress: Callable[[float], None] | None = None
     _domains: WeakKeyDictionary[Anatomy, _Domain] = field(
@@ -71,80 +89,205 @@ class Simulator:
 
     def __post_init__(self) -> None:
         known = self.backend in get_args(Backend) and self.dtype in ("float32", "float64")
-        if not known or not 0 < self.accuracy <= 1 or len(self.model.parameters) != 2:
+        if not known or not 0 < self.accuracy <= 1:
             raise InputError(
                 "simulator",
-                expected=f"a backend of {get_args(Backend)}, float32 or float64, accuracy in (0, 1], a model of two",
-                got=f"{self.backend}, {self.dtype}, {self.accuracy}, {len(self.model.parameters)}",
+                expected=f"a backend of {get_args(Backend)}, float32 or float64, accuracy in (0, 1]",
+                got=f"{self.backend}, {self.dtype}, {self.accuracy}",
                 advice="begin with the defaults",
             )
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Those of the model, then the seed's world coordinates [mm]."""
-        return (*self.model.parameters, *SEED)
+        """Those of the model, then those of the start."""
+        return (*self.model.parameters, *self.start.parameters)
 
     def __call__(
         self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, *, days: Sequence[float]
     ) -> list[Density]:
-        """Density at each of the given days.
+        """Density on each of the given days, before what is done to the tumor on that day.
 
         Args:
-            values: white-matter diffusivity [mm^2/d], proliferation rate [1/d], seed x, y, z [mm, RAS].
+            values: of `parameters`; by default white-matter diffusivity [mm^2/d], proliferation rate [1/d], seed
+                x, y, z [mm, RAS].
             anatomy: the tissue.
-            days: when to stop and look [d], positive and ascending.
+            days: when to look [d], positive and ascending.
 
         Raises:
-            InputError: a parameter outside its support, days out of order, no tissue.
+            InputError: a parameter outside its support, days out of order, no tissue, a treatment on another grid.
             OutsideTissueError: a seed outside tissue.
             ConvergenceError: so many time steps that a unit must be wrong.
         """
-        self._check(values, days)
-        diffusivity, rate, *seed = (float(value) for value in values)
-        domain = self._domain(anatomy)
-        start, box = gaussian_seed(domain.grid, domain.tissue, np.array(seed))
-        kernel = self._kernel(domain.conductance)
-        stepper = StrangRKL2(kernel, start, diffusivity=diffusivity, rate=rate, box=box)
-        age = SEED_WIDTH_MM**2 / (2 * diffusivity) if diffusivity > 0 else np.inf
-        densities = []
-        for since, until in zip((0.0, *days[:-1]), days, strict=True):
-            steps = time_steps(since, until, rate=rate, age=age, accuracy=self.accuracy)
-            stepper.advance(self._reporting(steps, since, days[-1]))
-            full = np.zeros(anatomy.grid.shape, dtype=np.float32)
-            # the logistic solution overshoots one by a rounding step of float32
-            full[domain.window.slices] = np.clip(stepper.density(), 0, 1)
-            densities.append(Density(full, anatomy.grid, until))
-        return densities
+        return [snapshot.density for snapshot in self.snapshots(values, anatomy, days=days)]
 
-    def _domain(self, anatomy: Anatomy) -> _Domain:
-        if anatomy not in self._domains:
-            mobility = self.model.mobility(anatomy)
-            if not mobility.any():
-                raise InputError("anatomy", expected="some brain tissue", got="none", advice="check the tissue maps")
-            window = bounding_box(mobility > 0)
-            cropped = np.ascontiguousarray(mobility[window.slices])
-            grid = anatomy.grid.crop(window.lower, window.upper)
-            faces = conductance(cropped, grid.spacing, np.dtype(self.dtype).type)
-            self._domains[anatomy] = _Domain(window, grid, cropped > 0, faces)
-        return self._domains[anatomy]
+    def snapshots(
+        self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, *, days: Sequence[float]
+    ) -> Iterator[Snapshot]:
+        """The same, one day after the other, with every field of the model; see `__call__`."""
+        self._check(values, anatomy, days)
+        domain, dynamics, state = self._begin(values, anatomy, days[-1])
+        run = evolve(
+            dynamics,
+            state,
+            days,
+            tempo=self._tempo(values, domain.grid),
+            spacing=domain.grid.spacing,
+            treatments=self.treatments,
+            window=domain.window,
+            done=None if self.progress is None else (lambda time: self._report(time / days[-1])),
+        )
+        for day, now in run:
+            yield _snapshot(dynamics, now, domain, anatomy.grid, day)
 
-    def _kernel(self, faces: Conductance) -> Kernel:
+    def until(
+        self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, stop: Stop, *, max_days: float = 10_000.0
+    ) -> Snapshot:
+        """The tumor at the time when it has reached a size.
+
+        Args:
+            values: of `parameters`.
+            anatomy: the tissue.
+            stop: the size.
+            max_days: when to give up [d].
+
+        Raises:
+            ConvergenceError: the size isn't reached in time. Otherwise as `__call__`.
+        """
+        if self.treatments is not None and len(tuple(self.treatments)) > 0:
+            raise InputError(
+                "stop", expected="growth without treatment", got="treatments", advice="grow to given days instead"
+            )
+        self._check(values, anatomy, [max_days])
+        domain, dynamics, state = self._begin(values, anatomy, max_days)
+        pace = self._tempo(values, domain.grid).pace(width_mm=self.start.width_mm(domain.grid))
+
+        def size(now: Any) -> float:
+            return stop.size(_numbers(dynamics, dynamics.density(now)), domain.grid.voxel_volume)
+
+        time = 0.0
+        for step in pace.steps(0.0, max_days):
+            before = dynamics.copy(state)
+            state = strang(dynamics, state, [step])
+            if size(state) >= 1:
+                low, high = 0.0, float(step)
+                while high - low > _STOP_TOLERANCE * step:
+                    middle = (low + high) / 2
+                    state = strang(dynamics, dynamics.copy(before), [middle])
+                    low, high = (low, middle) if size(state) >= 1 else (middle, high)
+                state = strang(dynamics, before, [high])
+                return _snapshot(dynamics, state, domain, anatomy.grid, time + high)
+            time += float(step)
+        raise ConvergenceError(
+            "stop",
+            expected=f"a tumor that reaches {stop} within {max_days:g} d",
+            got=f"{100 * size(state):.0f} % of it",
+            advice="allow more days, or let the tumor grow faster",
+        )
+
+    def batch(
+        self, values: np.ndarray, anatomies: Anatomy | Sequence[Anatomy], *, days: Sequence[float]
+    ) -> Iterator[list[Density] | None]:
+        """Many solves, in order; None for one that can't begin or can't be resolved.
+
+        On the CPU every thread takes one solve at a time. On a GPU use `gliocast.growth.batch.grow_batch`.
+
+        Args:
+            values: (num_solves, num_parameters).
+            anatomies: one for all, or one for each.
+            days: when to look [d].
+        """
+        places = [anatomies] * len(values) if isinstance(anatomies, Anatomy) else list(anatomies)
+        single = self if self.backend == "torch" else replace(self, backend="numba-single", progress=None)
+        for anatomy in {id(place): place for place in places}.values():
+            single._domain(anatomy, None)
+
+        def solve(index: int) -> list[Density] | None:
+            try:
+                return single(values[index], places[index], days=days)
+            except (OutsideTissueError, ConvergenceError):
+                return None
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            yield from pool.map(solve, range(len(values)))
+
+    def _begin(self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: float) -> tuple[_Domain, Any, Any]:
+        """Domain, dynamics and first state of a solve."""
+        num_own = len(self.model.parameters)
+        own, place = [float(value) for value in values[:num_own]], np.asarray(values[num_own:], dtype=float)
+        domain = self._domain(anatomy, None)
+        cells, box = self.start.cells(place, domain.grid, domain.tissue)
+        if self.backend == "torch" and self.model.local:
+            reach = self._reach(own, days)
+            margin = tuple(min(math.ceil(reach / h), max(domain.grid.shape)) for h in domain.grid.spacing)
+            near = box.grown(margin, domain.grid.shape)  # type: ignore[arg-type]
+            box = box.within(near)
+            domain = self._domain(anatomy, near.shifted(domain.window.lower))
+        dynamics = self.model.bind(own, domain.medium, self._sweeps(domain))
+        return domain, dynamics, dynamics.begin(dynamics.sweeps.begin(cells, box))
+
+    def _tempo(self, values: Sequence[float] | np.ndarray, grid: Grid) -> Tempo:
+        rate, diffusivity = self.model.speeds([float(value) for value in values[: len(self.model.parameters)]])
+        return Tempo(rate, diffusivity, self.start.width_mm(grid), self.accuracy)
+
+    def _reach(self, own: Sequence[float], days: float) -> float:
+        """Where linear growth and diffusion in the fastest tissue leave less than a level [mm]."""
+        rate, diffusivity = self.model.speeds(own)
+        return math.sqrt(4 * diffusivity * days * (rate * days - math.log(_REACH_LEVEL)))
+
+    def _domain(self, anatomy: Anatomy, window: Box | None) -> _Domain:
+        """The anatomy's own domain, kept, or that of a window."""
+        if window is None:
+            if anatomy not in self._domains:
+                self._domains[anatomy] = self._prepare(anatomy, self._whole(anatomy))
+            return self._domains[anatomy]
+        return self._prepare(anatomy, window)
+
+    def _whole(self, anatomy: Anatomy) -> Box:
+        tissue = self.model.tissue(anatomy)
+        if not tissue.any():
+            raise InputError("anatomy", expected="some brain tissue", got="none", advice="check the tissue maps")
+        return bounding_box(tissue) if self.model.local else bounding_box(anatomy.brain | tissue)
+
+    def _prepare(self, anatomy: Anatomy, window: Box) -> _Domain:
+        cropped = anatomy.crop(window)
+        medium = self.model.medium(cropped, np.dtype(self.dtype).type)
+        return _Domain(window, cropped.grid, self.model.tissue(cropped), medium)
+
+    def _sweeps(self, domain: _Domain) -> Any:
         if self.backend == "torch":
-            from gliocast.growth.kernels.torch_kernel import TorchKernel  # a second of import that only it needs
+            from gliocast.growth.kernels.torch_sweeps import TorchSweeps  # a second of import that only it needs
 
-            return TorchKernel(faces)
-        return NumbaKernel(faces, parallel=self.backend == "numba")
+            return TorchSweeps(domain.grid.shape, domain.grid.spacing, dtype=self.dtype, device=self.device)
+        parallel = self.backend == "numba"
+        return NumbaSweeps(domain.grid.shape, domain.grid.spacing, dtype=self.dtype, parallel=parallel)
 
-    def _reporting(self, steps: Iterable[float], time: float, end: float) -> Iterable[float]:
-        for step in steps:
-            yield step
-            time += step
-            if self.progress is not None:
-                self.progress(time / end)
+    def _report(self, fraction: float) -> None:
+        if self.progress is not None:
+            self.progress(fraction)
 
-    def _check(self, values: Sequence[float] | np.ndarray, days: Sequence[float]) -> None:
+    def _check(self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: Sequence[float]) -> None:
         for parameter, value in zip(self.parameters, values, strict=True):
             if value != 0 or parameter.support.lower != 0:  # zero is the limit without migration or division
                 parameter.require(float(value))
         if len(days) == 0 or days[0] <= 0 or np.any(np.diff(days) <= 0) or not np.isfinite(days[-1]):
             raise InputError("days", expected="positive, ascending times", got=f"{list(days)}", advice="sort them")
+        if self.treatments is not None:
+            self.treatments.require_grid(anatomy.grid)
+
+
+def _numbers(dynamics: Dynamics, field: Any) -> np.ndarray:
+    return np.asarray(dynamics.sweeps.unload(field))
+
+
+def _snapshot(dynamics: Dynamics, state: Any, domain: _Domain, grid: Grid, day: float) -> Snapshot:
+    """The state on the anatomy's grid."""
+
+    def embed(data: np.ndarray) -> np.ndarray:
+        full = np.zeros((*data.shape[:-3], *grid.shape), dtype=np.float32)
+        full[(..., *domain.window.slices)] = data
+        return full
+
+    # the logistic solution overshoots one by a rounding step of float32
+    density = embed(np.clip(_numbers(dynamics, dynamics.density(state)), 0, 1))
+    fields = {name: embed(_numbers(dynamics, data)) for name, data in dynamics.fields(state).items()}
+    return Snapshot(Density(density, grid, day), fields)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gliocast.growth.kernels.numba_loops import SINGLE
+
 
 @dataclass(frozen=True, eq=False)
 class Conductance:
@@ -23,6 +25,21 @@ class Conductance:
     bound: float
     spacing: tuple[float, float, float]
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of cells along each axis."""
+        fx, fy, _ = self.faces
+        return fx.shape[0] - 1, fx.shape[1], fy.shape[2]
+
+    def closed(self, cells: np.ndarray) -> "Conductance":
+        """The same with some cells (bool) shut off from their neighbors."""
+        faces = []
+        for axis, face in enumerate(self.faces):
+            lower = [(1, 0) if a == axis else (0, 0) for a in range(3)]
+            upper = [(0, 1) if a == axis else (0, 0) for a in range(3)]
+            faces.append(np.where(np.pad(cells, lower) | np.pad(cells, upper), face.dtype.type(0), face))
+        return Conductance((faces[0], faces[1], faces[2]), self.bound, self.spacing)
+
 
 def conductance(mobility: np.ndarray, spacing: tuple[float, float, float], dtype: type = np.float32) -> Conductance:
     """Face coefficients from the mobility of cells.
@@ -35,20 +52,20 @@ def conductance(mobility: np.ndarray, spacing: tuple[float, float, float], dtype
         spacing: cell size along the axes [mm].
         dtype: floating type of the result.
     """
-    faces: list[np.ndarray] = []
-    degree = np.zeros(mobility.shape, dtype=np.float64)
-    for axis, step in enumerate(spacing):
-        left, right = _neighbors(mobility.astype(np.float64), axis)
-        total = left + right
-        inner = np.divide(2 * left * right, total, out=np.zeros_like(total), where=total > 0) / step**2
-        padding = [(1, 1) if a == axis else (0, 0) for a in range(3)]
-        face = np.pad(inner, padding)
-        degree += sum(_neighbors(face, axis))
-        faces.append(np.ascontiguousarray(face, dtype=dtype))
-    return Conductance((faces[0], faces[1], faces[2]), 2 * float(degree.max()), spacing)
+    faces = empty_faces(mobility.shape, dtype)
+    everywhere = ((0, 0, 0), mobility.shape)
+    cells: np.ndarray = np.ascontiguousarray(mobility, dtype)
+    degree = SINGLE["_faces"](cells, *faces, *everywhere, *inverse_squares(spacing, dtype))
+    return Conductance(faces, 2 * float(degree), spacing)
 
 
-def _neighbors(data: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every cell but the last, and every cell but the first, along an axis."""
-    n = data.shape[axis]
-    return data.take(range(n - 1), axis), data.take(range(1, n), axis)
+def empty_faces(shape: tuple[int, ...], dtype: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Three face arrays, all closed."""
+    x, y, z = shape
+    return np.zeros((x + 1, y, z), dtype), np.zeros((x, y + 1, z), dtype), np.zeros((x, y, z + 1), dtype)
+
+
+def inverse_squares(spacing: tuple[float, float, float], dtype: type) -> tuple[float, float, float]:
+    """1 / h^2 along each axis [1/mm^2]."""
+    a, b, c = (dtype(1 / h**2) for h in spacing)
+    return a, b, c

@@ -9,11 +9,15 @@ In white matter a front travels at :math:`2\sqrt{D_w\rho}` and is :math:`\sqrt{D
 Source: Ezhov, dissertation (2023), Eqs. 1-2 of the chapter on the geometry-aware solver; after Swanson et al. (2000).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gliocast.core import POSITIVE, Anatomy, InputError, Parameter
+from gliocast.growth.kernels.conductance import Conductance, conductance
+from gliocast.growth.models.logistic import LogisticGrowth
 
 WHITE_MATTER_DIFFUSIVITY = Parameter(
     name="white_matter_diffusivity",
@@ -35,6 +39,36 @@ PROLIFERATION_RATE = Parameter(
 #: A voxel belongs to the domain of growth if at least this share of it is white or gray matter.
 TISSUE_FRACTION = 0.5
 
+#: Ratios of diffusivity outside of this range are a mistake [1].
+_RATIOS = (0.1, 1e4)
+
+
+def mobility(anatomy: Anatomy, ratio: float) -> np.ndarray:
+    """D(x) / D_w in [0, 1], zero where no cell can go; float32, shape of the anatomy's grid.
+
+    Args:
+        anatomy: the tissue.
+        ratio: diffusivity in white over gray matter, r [1].
+
+    Raises:
+        InputError: a senseless ratio.
+    """
+    require_ratio(ratio)
+    tissue = anatomy.white_matter + anatomy.gray_matter
+    relative = anatomy.white_matter + anatomy.gray_matter / np.float32(ratio)
+    return np.where(anatomy.brain & (tissue >= TISSUE_FRACTION), relative, 0).astype(np.float32)
+
+
+def require_ratio(ratio: float) -> None:
+    """Raise InputError unless a ratio of diffusivities makes sense."""
+    if not _RATIOS[0] <= ratio <= _RATIOS[1]:  # also true for nan
+        raise InputError(
+            "diffusivity ratio",
+            expected=f"a number from {_RATIOS[0]:g} to {_RATIOS[1]:.0f}",
+            got=f"{ratio}",
+            advice="use 10, or up to 100",
+        )
+
 
 @dataclass(frozen=True)
 class FisherKolmogorov:
@@ -45,23 +79,30 @@ class FisherKolmogorov:
     """
 
     diffusivity_ratio: float = 10.0
+    #: A solve may be cropped to what cells can reach.
+    local = True
 
     def __post_init__(self) -> None:
-        if not 0.1 <= self.diffusivity_ratio <= 1e4:  # also false for nan
-            raise InputError(
-                "diffusivity ratio",
-                expected="a number from 0.1 to 10000",
-                got=f"{self.diffusivity_ratio}",
-                advice="use 10, or up to 100",
-            )
+        require_ratio(self.diffusivity_ratio)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """White-matter diffusivity [mm^2/d] and proliferation rate [1/d]."""
         return WHITE_MATTER_DIFFUSIVITY, PROLIFERATION_RATE
 
-    def mobility(self, anatomy: Anatomy) -> np.ndarray:
-        """D(x) / D_w in [0, 1], zero where no cell can go; float32, shape of the anatomy's grid."""
-        tissue = anatomy.white_matter + anatomy.gray_matter
-        mobility = anatomy.white_matter + anatomy.gray_matter / np.float32(self.diffusivity_ratio)
-        return np.where(anatomy.brain & (tissue >= TISSUE_FRACTION), mobility, 0).astype(np.float32)
+    def tissue(self, anatomy: Anatomy) -> np.ndarray:
+        """Voxels where cells can live, bool."""
+        return mobility(anatomy, self.diffusivity_ratio) > 0
+
+    def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
+        """Fastest reaction [1/d] and fastest diffusivity [mm^2/d], which set the time steps."""
+        return values[1], values[0]
+
+    def medium(self, anatomy: Anatomy, dtype: type) -> Conductance:
+        """What the tissue makes of migration."""
+        return conductance(mobility(anatomy, self.diffusivity_ratio), anatomy.grid.spacing, dtype)
+
+    def bind(self, values: Sequence[Any], medium: Conductance, sweeps: Any) -> LogisticGrowth:
+        """The equation with numbers, in a medium."""
+        diffusivity, rate = values
+        return LogisticGrowth(sweeps, sweeps.operator(medium), diffusivity, rate, medium)

@@ -1,0 +1,253 @@
+"""Fields and their sweeps on the CPU: arrays changed in place inside of an active box that follows the tumor."""
+
+import math
+from typing import Protocol
+
+import numpy as np
+
+from gliocast.core.box import Box
+from gliocast.growth.kernels.conductance import Conductance, empty_faces, inverse_squares
+from gliocast.growth.kernels.numba_loops import SHARED, SINGLE, support
+from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
+
+#: Dead cells leave at least this much room, for the division by it [1].
+LEAST_ROOM = 1e-3
+
+#: Cells below this share of the largest initial density don't make the active box grow [1].
+SUPPORT_LEVEL = 1e-5
+
+#: The reach of one step, in diffusion lengths sqrt(2 D tau), that the box keeps free around its support [1].
+REACH = 2.0
+
+
+class Operator(Protocol):
+    """What diffusion asks of  L = div(M grad .): a bound, and two sweeps in a box."""
+
+    @property
+    def bound(self) -> float:
+        """Gershgorin bound of the spectral radius [1/mm^2]."""
+        ...
+
+    def first_stage(self, y0: np.ndarray, lap: np.ndarray, out: np.ndarray, box: Box, scale: float) -> None:
+        """lap <- L y0, out <- y0 + scale lap."""
+        ...
+
+    def stage(
+        self,
+        y0: np.ndarray,
+        lap: np.ndarray,
+        y: np.ndarray,
+        previous: np.ndarray,
+        out: np.ndarray,
+        box: Box,
+        weights: tuple[float, float, float, float],
+    ) -> None:
+        """out <- the next stage, from the weights (mu, nu, mu~ scale, gamma~ scale); out may be previous."""
+        ...
+
+
+class Isotropic:
+    """The seven-point operator; each stage is one fused sweep.
+
+    Args:
+        conductance: face coefficients; they fix the floating type of the state.
+        parallel: whether threads share the box.
+    """
+
+    def __init__(self, conductance: Conductance, *, parallel: bool) -> None:
+        self.conductance = conductance
+        self._loops = SHARED if parallel else SINGLE
+        self._float = conductance.faces[0].dtype.type
+
+    @property
+    def bound(self) -> float:
+        """Gershgorin bound of the spectral radius [1/mm^2]."""
+        return self.conductance.bound
+
+    def first_stage(self, y0: np.ndarray, lap: np.ndarray, out: np.ndarray, box: Box, scale: float) -> None:
+        """lap <- L y0, out <- y0 + scale lap."""
+        self._loops["_first_stage"](y0, lap, out, *self.conductance.faces, *box, self._float(scale))
+
+    def stage(
+        self,
+        y0: np.ndarray,
+        lap: np.ndarray,
+        y: np.ndarray,
+        previous: np.ndarray,
+        out: np.ndarray,
+        box: Box,
+        weights: tuple[float, float, float, float],
+    ) -> None:
+        """out <- the next stage; out may be previous."""
+        numbers = (self._float(w) for w in weights)
+        self._loops["_stage"](y0, lap, y, previous, out, *self.conductance.faces, *box, *numbers)
+
+
+class Crowded:
+    r"""The operator  p -> div(D K grad(p / K))  in the relative density p / K, where K is the room that cells have.
+
+    It is  (1/K) L_{DK}  acting on p / K. The face coefficients are made anew whenever K changes.
+
+    Args:
+        mobility: D(x) / D_w, closed cells are zero.
+        spacing: cell size [mm].
+        parallel: whether threads share the box.
+    """
+
+    def __init__(self, mobility: np.ndarray, spacing: tuple[float, float, float], *, parallel: bool) -> None:
+        self._mobility = mobility
+        self._loops = SHARED if parallel else SINGLE
+        self._float = mobility.dtype.type
+        self._inverse_squares = inverse_squares(spacing, self._float)
+        self._faces = empty_faces(mobility.shape, self._float)
+        self._product, self._scratch = np.zeros_like(mobility), np.zeros_like(mobility)
+        self.room = np.ones_like(mobility)
+        # a harmonic mean is at most twice the smaller of its parts, so  w_f / K <= 2 D / h^2
+        self.bound = 8 * float(mobility.max()) * float(sum(self._inverse_squares))
+
+    def make_room(self, room: np.ndarray, box: Box) -> None:
+        """Take another K > 0, given inside of a box."""
+        self.room[box.slices] = room
+        np.multiply(self._mobility[box.slices], room, out=self._product[box.slices])
+        self._loops["_faces"](self._product, *self._faces, *box, *self._inverse_squares)
+
+    def first_stage(self, y0: np.ndarray, lap: np.ndarray, out: np.ndarray, box: Box, scale: float) -> None:
+        """lap <- L y0 / K, out <- y0 + scale lap."""
+        self._loops["_weighted_laplacian"](y0, lap, self.room, *self._faces, *box)
+        inside = box.slices
+        np.multiply(lap[inside], self._float(scale), out=out[inside])
+        out[inside] += y0[inside]
+
+    def stage(
+        self,
+        y0: np.ndarray,
+        lap: np.ndarray,
+        y: np.ndarray,
+        previous: np.ndarray,
+        out: np.ndarray,
+        box: Box,
+        weights: tuple[float, float, float, float],
+    ) -> None:
+        """out <- the next stage; out may be previous."""
+        self._loops["_weighted_laplacian"](y, self._scratch, self.room, *self._faces, *box)
+        numbers = (self._float(w) for w in weights)
+        self._loops["_combine"](y0, lap, y, self._scratch, previous, out, *box, *numbers)
+
+
+class NumbaSweeps:
+    """Arithmetic on the fields of one solve.
+
+    Fields are zero outside of the active box. They are owned: a sweep may overwrite what it is given.
+
+    Args:
+        shape: of every field.
+        spacing: cell size [mm].
+        dtype: "float32" or "float64".
+        parallel: whether threads share the box. Single-threaded sweeps release the interpreter's lock and may run
+            beside others.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int], spacing: tuple[float, float, float], *, dtype: str, parallel: bool
+    ) -> None:
+        self.shape, self.spacing = shape, spacing
+        self._parallel = parallel
+        self._loops = SHARED if parallel else SINGLE
+        self._float = np.dtype(dtype).type
+        self._spare: list[np.ndarray] = []
+        self._level = 0.0
+        self.box = Box(shape, (0, 0, 0))
+        #: Voxel updates done so far, the measure of work.
+        self.num_updates = 0
+
+    def begin(self, cells: np.ndarray, box: Box) -> np.ndarray:
+        """The field of the first cells, given in a box, which is the active one from now on."""
+        self.box = box
+        self._level = SUPPORT_LEVEL * float(cells.max())
+        field = self.empty()
+        field[box.slices] = cells
+        return field
+
+    def load(self, field: np.ndarray) -> np.ndarray:
+        """A field of these sweeps' own."""
+        return np.array(field, dtype=self._float, order="C")
+
+    def empty(self) -> np.ndarray:
+        """A field of zeros."""
+        return np.zeros(self.shape, self._float)
+
+    def unload(self, field: np.ndarray) -> np.ndarray:
+        """The numbers of a field; a view that the next sweep overwrites."""
+        return field
+
+    def copy(self, field: np.ndarray) -> np.ndarray:
+        """Another field of the same numbers."""
+        return field.copy()
+
+    def operator(self, coefficients: Conductance) -> Operator:
+        """The operator of given coefficients."""
+        return Isotropic(coefficients, parallel=self._parallel)
+
+    def crowded(self, mobility: np.ndarray) -> Crowded:
+        """The operator of cells that need room."""
+        return Crowded(np.ascontiguousarray(mobility, self._float), self.spacing, parallel=self._parallel)
+
+    def diffuse(self, field: np.ndarray, operator: Operator, amount: float) -> np.ndarray:
+        """One Runge-Kutta-Legendre step of  du/dt = D L u;  `amount` is D times its length [mm^2]."""
+        if amount == 0:
+            return field
+        stages = num_stages(amount, operator.bound)
+        self.follow(field, amount, stages)
+        lap, y, out = (self._spare.pop() if self._spare else self.empty() for _ in range(3))
+        previous, start = field, field
+        first, rest = rkl2_weights(stages)
+        operator.first_stage(start, lap, y, self.box, first * amount)
+        for mu, nu, mu_tilde, gamma_tilde in rest:
+            weights = (mu, nu, mu_tilde * amount, gamma_tilde * amount)
+            operator.stage(start, lap, y, previous, out, self.box, weights)
+            y, previous, out = out, y, y
+        self.num_updates += stages * self.box.num_voxels
+        self._spare += [lap, start, previous]
+        return y
+
+    def migrate(self, cells: np.ndarray, dead: np.ndarray, operator: Crowded, amount: float) -> np.ndarray:
+        """One step of  dp/dt = D div(M (1 - n) grad(p / (1 - n)))  at fixed n."""
+        if amount == 0:
+            return cells
+        self.follow(cells, amount, num_stages(amount, operator.bound))
+        inside = self.box.slices
+        room = np.maximum(1 - dead[inside], self._float(LEAST_ROOM))
+        operator.make_room(room, self.box)
+        cells[inside] /= room
+        cells = self.diffuse(cells, operator, amount)
+        cells[self.box.slices] *= operator.room[self.box.slices]
+        return cells
+
+    def logistic(self, field: np.ndarray, rate: float | np.ndarray, time: float) -> np.ndarray:
+        """Logistic growth over a time [d] at a rate [1/d], one or one per voxel."""
+        if np.ndim(rate) > 0:
+            self._loops["_logistic_field"](field, rate, *self.box, self._float(time))
+        elif rate > 0:
+            self._loops["_logistic"](field, *self.box, self._float(math.exp(rate * time)))
+        return field
+
+    def scale(self, field: np.ndarray, factor: float | np.ndarray) -> np.ndarray:
+        """The field times a number, or times one number per voxel."""
+        inside = self.box.slices
+        field[inside] *= np.asarray(factor[inside] if np.ndim(factor) else factor, self._float)  # type: ignore[index]
+        return field
+
+    def starve(
+        self, fields: tuple[np.ndarray, np.ndarray, np.ndarray], time: float, rates: tuple[float, ...]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The reaction `pointwise.starve` of (p, n, deficit)."""
+        self._loops["_starve"](*fields, *self.box, self._float(time), *(self._float(rate) for rate in rates))
+        return fields
+
+    def follow(self, field: np.ndarray, amount: float, stages: int) -> None:
+        """Let the active box grow so that what one step moves stays inside."""
+        reach = REACH * math.sqrt(2 * amount)
+        x, y, z = (min(stages, 2 + math.ceil(reach / h)) for h in self.spacing)
+        lower, upper = support(field, *self.box, self._float(self._level))
+        around = Box(tuple(int(a) for a in lower), tuple(int(b) for b in upper))  # type: ignore[arg-type]
+        self.box = self.box.union(around.grown((x, y, z), self.shape))

@@ -1,0 +1,225 @@
+"""The same sweeps as functions of tensors: on any device, over batches of parameters and anatomies, differentiable.
+
+Fields have shape (..., x, y, z); leading dimensions are a batch. Nothing is changed in place, so that gradients go
+through and a compiler may fuse; a sweep covers the whole window, which the caller crops to where the tumor can be.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from gliocast.core.box import Box
+from gliocast.growth.kernels import pointwise
+from gliocast.growth.kernels.conductance import Conductance
+from gliocast.growth.kernels.numba_sweeps import LEAST_ROOM
+from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
+
+Tensor = torch.Tensor
+
+
+def laplacian(field: Tensor, faces: Sequence[Tensor]) -> Tensor:
+    """L u with closed rims; `faces[a]` is one longer than the field along axis a."""
+    result = torch.zeros_like(field)
+    for axis, face in zip((-3, -2, -1), faces, strict=True):
+        n = field.shape[axis]
+        flux = face.narrow(axis, 1, n - 1) * (field.narrow(axis, 1, n - 1) - field.narrow(axis, 0, n - 1))
+        result = result + _pad(flux, axis, after=True) - _pad(flux, axis, after=False)
+    return result
+
+
+def harmonic_faces(mobility: Tensor, spacing: tuple[float, float, float]) -> tuple[Tensor, Tensor, Tensor]:
+    """Face coefficients as `conductance` makes them, differentiable in the mobility."""
+    faces = []
+    for axis, step in zip((-3, -2, -1), spacing, strict=True):
+        n = mobility.shape[axis]
+        left, right = mobility.narrow(axis, 0, n - 1), mobility.narrow(axis, 1, n - 1)
+        total = left + right
+        closed = total <= 0
+        mean = 2 * left * right / torch.where(closed, 1, total) / step**2
+        faces.append(_pad(_pad(torch.where(closed, 0, mean), axis, after=True), axis, after=False))
+    return faces[0], faces[1], faces[2]
+
+
+def degree_bound(faces: Sequence[Tensor]) -> float:
+    """Gershgorin bound of the spectral radius of L [1/mm^2]."""
+    total: Any = 0
+    for axis, face in zip((-3, -2, -1), faces, strict=True):
+        n = face.shape[axis] - 1
+        total = total + face.detach().narrow(axis, 0, n) + face.detach().narrow(axis, 1, n)
+    return 2 * float(total.max())
+
+
+def _pad(field: Tensor, axis: int, *, after: bool) -> Tensor:
+    """One layer of zeros at one end of an axis counted from the last."""
+    sides = [0] * 6
+    sides[2 * (-1 - axis) + int(after)] = 1
+    return torch.nn.functional.pad(field, sides)
+
+
+def runge_kutta_legendre(
+    apply: Callable[[Tensor], Tensor], field: Tensor, amount: float | Tensor, stages: int
+) -> Tensor:
+    """One step of  du/dt = D L u  with `apply` for L and `amount` for D times the length of the step."""
+    first, rest = rkl2_weights(stages)
+    lap = apply(field)
+    previous, y = field, field + first * amount * lap
+    for mu, nu, mu_tilde, gamma_tilde in rest:
+        following = mu * y + nu * previous + (1 - mu - nu) * field
+        following = following + mu_tilde * amount * apply(y) + gamma_tilde * amount * lap
+        previous, y = y, following
+    return y
+
+
+def _isotropic_step(field: Tensor, faces: tuple[Tensor, ...], amount: float | Tensor, stages: int) -> Tensor:
+    return runge_kutta_legendre(lambda u: laplacian(u, faces), field, amount, stages)
+
+
+def _crowded_step(
+    field: Tensor, faces: tuple[Tensor, ...], room: Tensor, amount: float | Tensor, stages: int
+) -> Tensor:
+    return runge_kutta_legendre(lambda u: laplacian(u, faces) / room, field, amount, stages)
+
+
+@lru_cache(maxsize=8)
+def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return torch.compile(function, dynamic=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Isotropic:
+    """The seven-point operator.
+
+    Args:
+        faces: coefficients, shapes (..., x + 1, y, z), (..., x, y + 1, z), (..., x, y, z + 1) [1/mm^2].
+        bound: Gershgorin bound of the spectral radius [1/mm^2].
+        wrap: makes a compiled function of a plain one, or leaves it.
+    """
+
+    faces: tuple[Tensor, Tensor, Tensor]
+    bound: float
+    wrap: Callable[[Any], Any]
+
+    def step(self, field: Tensor, amount: float | Tensor, stages: int) -> Tensor:
+        """One Runge-Kutta-Legendre step."""
+        return self.wrap(_isotropic_step)(field, self.faces, amount, stages)
+
+
+class Crowded:
+    """The operator of cells that need room, see `numba_sweeps.Crowded`."""
+
+    def __init__(self, mobility: Tensor, spacing: tuple[float, float, float], wrap: Callable[[Any], Any]) -> None:
+        self._mobility, self._spacing, self._wrap = mobility, spacing, wrap
+        self.bound = 8 * float(mobility.detach().max()) * sum(1 / h**2 for h in spacing)
+        self.make_room(torch.ones_like(mobility))
+
+    def make_room(self, room: Tensor) -> None:
+        """Take another K > 0."""
+        self._room = room
+        self._faces = harmonic_faces(self._mobility * room, self._spacing)
+
+    def step(self, field: Tensor, amount: float | Tensor, stages: int) -> Tensor:
+        """One Runge-Kutta-Legendre step."""
+        return self._wrap(_crowded_step)(field, self._faces, self._room, amount, stages)
+
+
+class TorchSweeps:
+    """Arithmetic on the fields of one solve or of a batch of solves.
+
+    Args:
+        shape: of every field, without the batch.
+        spacing: cell size [mm].
+        dtype: "float32" or "float64".
+        device: where the fields live.
+        compiled: whether sweeps go through torch.compile; by default where the device is a GPU.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        spacing: tuple[float, float, float],
+        *,
+        dtype: str = "float32",
+        device: str | torch.device = "cpu",
+        compiled: bool | None = None,
+    ) -> None:
+        self.shape, self.spacing = shape, spacing
+        self.device = torch.device(device)
+        self.dtype = getattr(torch, dtype)
+        self.box = Box((0, 0, 0), shape)
+        #: Voxel updates done so far, the measure of work.
+        self.num_updates = 0
+        self._wrap: Callable[[Any], Any] = _compiled if (compiled or self.device.type == "cuda") else _plain
+
+    def begin(self, cells: np.ndarray | Tensor, box: Box) -> Tensor:
+        """The field of the first cells, given in a box."""
+        (a, b, c), (i, j, k) = box.lower, box.upper
+        x, y, z = self.shape
+        return torch.nn.functional.pad(self.load(cells), (c, z - k, b, y - j, a, x - i))
+
+    def load(self, field: np.ndarray | Tensor) -> Tensor:
+        """A field of these sweeps' own; a tensor keeps its history."""
+        return torch.as_tensor(field).to(self.device, self.dtype)
+
+    def empty(self) -> Tensor:
+        """A field of zeros."""
+        return torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+
+    def unload(self, field: Tensor) -> np.ndarray:
+        """The numbers of a field."""
+        return field.detach().cpu().numpy()
+
+    def copy(self, field: Tensor) -> Tensor:
+        """The field itself, which nothing changes."""
+        return field
+
+    def operator(self, coefficients: Conductance) -> Isotropic:
+        """The operator of given coefficients."""
+        x, y, z = (self.load(face) for face in coefficients.faces)
+        return Isotropic((x, y, z), coefficients.bound, self._wrap)
+
+    def from_mobility(self, mobility: Tensor) -> Isotropic:
+        """The operator of a mobility tensor [any unit], differentiable in it."""
+        faces = harmonic_faces(mobility, self.spacing)
+        return Isotropic(faces, degree_bound(faces), self._wrap)
+
+    def crowded(self, mobility: np.ndarray | Tensor) -> Crowded:
+        """The operator of cells that need room."""
+        return Crowded(self.load(mobility), self.spacing, self._wrap)
+
+    def diffuse(self, field: Tensor, operator: Any, amount: float | Tensor) -> Tensor:
+        """One Runge-Kutta-Legendre step of  du/dt = D L u;  `amount` is D times its length [mm^2]."""
+        largest = float(torch.as_tensor(amount).detach().max())
+        if largest == 0:
+            return field
+        stages = num_stages(largest, operator.bound)
+        self.num_updates += stages * field.numel()
+        return operator.step(field, amount, stages)
+
+    def migrate(self, cells: Tensor, dead: Tensor, operator: Crowded, amount: float | Tensor) -> Tensor:
+        """One step of  dp/dt = D div(M (1 - n) grad(p / (1 - n)))  at fixed n."""
+        room = (1 - dead).clamp(min=LEAST_ROOM)
+        operator.make_room(room)
+        return self.diffuse(cells / room, operator, amount) * room
+
+    def logistic(self, field: Tensor, rate: float | Tensor, time: float | Tensor) -> Tensor:
+        """Logistic growth over a time [d] at a rate [1/d]: a number, one per batch item, or one per voxel."""
+        exponent = torch.as_tensor(rate * time, dtype=self.dtype, device=self.device)
+        return pointwise.logistic(field, torch.exp(exponent))
+
+    def scale(self, field: Tensor, factor: float | np.ndarray | Tensor) -> Tensor:
+        """The field times a number, or times one number per voxel."""
+        return field * self.load(factor)  # type: ignore[arg-type]
+
+    def starve(
+        self, fields: tuple[Tensor, Tensor, Tensor], time: float | Tensor, rates: tuple[Any, ...]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The reaction `pointwise.starve` of (p, n, deficit)."""
+        return pointwise.starve(*fields, time, *rates)
+
+
+def _plain(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return function
