@@ -20,6 +20,7 @@ from gliocast.cohort import atlas_anatomy
 from gliocast.core import Anatomy
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import Simulator
+from gliocast.growth.evolve import evolve
 
 SIZE = 128
 SEED_MM = np.array([28.0, -10.0, 30.0])

@@ -1,7 +1,8 @@
 r"""Proliferating and necrotic cells with a nutrient: a core dies where cells use up more than vessels bring.
 
 .. math::
-    \partial_t p &= \nabla\cdot\big(D(x)\,(1 - n)\,\nabla\tfrac{p}{1 - n}\big) + \rho\,s\,p\,(1 - p - n) - \delta\,h(s)\,p \\
+    \partial_t p &= \nabla\cdot\big(D(x)\,(1 - n)\,\nabla\tfrac{p}{1 - n}\big)
+                    + \rho\,s\,p\,(1 - p - n) - \delta\,h(s)\,p \\
     \partial_t n &= \delta\,h(s)\,p \\
     \partial_t s &= \nabla\cdot(D_s\,\chi(x)\,\nabla s) + \beta\,(1 - p - n)\,(1 - s) - \sigma\,s\,p
 
