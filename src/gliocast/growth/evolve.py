@@ -46,6 +46,7 @@ def evolve(
     window: Box | None = None,
     load_steps: Callable[[np.ndarray], Sequence[Any]] = list,
     done: Callable[[float], None] | None = None,
+    advance: Callable[..., Any] = strang,
 ) -> Iterator[tuple[float, Any]]:
     """The state on each of the given days, before what is done to it on that day.
 
@@ -59,21 +60,22 @@ def evolve(
         window: the part of that grid that the state covers.
         load_steps: turns step lengths into what the dynamics calculates with.
         done: called with the time after each step [d].
+        advance: takes the steps; called as `strang`.
     """
     plan = treatments or Treatments(())
     moments = instants(plan, window)
     stops = sorted({*days, *(day for day in break_days(plan) if 0 < day < days[-1])})
     time, sharp, width = 0.0, 0.0, tempo.width_mm
-    state, _ = _treat(dynamics, state, moments, 0.0)
+    dynamics, state, _ = _treat(dynamics, state, moments, 0.0)
     for stop in stops:
         fastest = peak_rate(plan, time, stop)
         steps = tempo.pace(width_mm=width, fastest=fastest).steps(time - sharp, stop - sharp)
         drug = _drug(plan) if fastest > 0 else None
-        state = strang(dynamics, state, load_steps(steps), log_survival=drug, since=time, done=done)
+        state = advance(dynamics, state, load_steps(steps), log_survival=drug, since=time, done=done)
         time = stop
         if stop in days:
             yield stop, state
-        state, cut = _treat(dynamics, state, moments, stop)
+        dynamics, state, cut = _treat(dynamics, state, moments, stop)
         if cut:  # its edges are as sharp as voxels
             sharp, width = time, min(spacing)
 
@@ -82,14 +84,14 @@ def _drug(plan: Treatments) -> Callable[[float, float], float]:
     return lambda start, stop: log_survival(plan, start, stop)
 
 
-def _treat(dynamics: Dynamics, state: Any, moments: Sequence[Instant], day: float) -> tuple[Any, bool]:
-    """The state after what is done on a day, and whether that left sharp edges."""
+def _treat(dynamics: Dynamics, state: Any, moments: Sequence[Instant], day: float) -> tuple[Dynamics, Any, bool]:
+    """Dynamics and state after what is done on a day, and whether that left sharp edges."""
     cut = False
     for moment in moments:
         if moment.day == day:
             cut |= isinstance(moment.treatment, Resection)
             if moment.closed is not None:
-                state = dynamics.close(state, moment.closed)
+                dynamics, state = dynamics.close(state, moment.closed)
             else:
                 state = dynamics.kill(state, moment.survivors)
-    return state, cut
+    return dynamics, state, cut

@@ -41,7 +41,7 @@ _STOP_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class _Domain:
+class Domain:
     """An anatomy made ready for many solves.
 
     Args:
@@ -83,7 +83,7 @@ class Simulator:
     device: str = "cpu"
     dtype: Literal["float32", "float64"] = "float32"
     progress: Callable[[float], None] | None = None
-    _domains: WeakKeyDictionary[Anatomy, _Domain] = field(
+    _domains: WeakKeyDictionary[Anatomy, Domain] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
     )
 
@@ -124,13 +124,13 @@ class Simulator:
         self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, *, days: Sequence[float]
     ) -> Iterator[Snapshot]:
         """The same, one day after the other, with every field of the model; see `__call__`."""
-        self._check(values, anatomy, days)
+        self.check(values, anatomy, days)
         domain, dynamics, state = self._begin(values, anatomy, days[-1])
         run = evolve(
             dynamics,
             state,
             days,
-            tempo=self._tempo(values, domain.grid),
+            tempo=self.tempo(values, domain.grid),
             spacing=domain.grid.spacing,
             treatments=self.treatments,
             window=domain.window,
@@ -157,9 +157,9 @@ class Simulator:
             raise InputError(
                 "stop", expected="growth without treatment", got="treatments", advice="grow to given days instead"
             )
-        self._check(values, anatomy, [max_days])
+        self.check(values, anatomy, [max_days])
         domain, dynamics, state = self._begin(values, anatomy, max_days)
-        pace = self._tempo(values, domain.grid).pace(width_mm=self.start.width_mm(domain.grid))
+        pace = self.tempo(values, domain.grid).pace(width_mm=self.start.width_mm(domain.grid))
 
         def size(now: Any) -> float:
             return stop.size(_numbers(dynamics, dynamics.density(now)), domain.grid.voxel_volume)
@@ -199,7 +199,7 @@ class Simulator:
         places = [anatomies] * len(values) if isinstance(anatomies, Anatomy) else list(anatomies)
         single = self if self.backend == "torch" else replace(self, backend="numba-single", progress=None)
         for anatomy in {id(place): place for place in places}.values():
-            single._domain(anatomy, None)
+            single._domain(anatomy)
 
         def solve(index: int) -> list[Density] | None:
             try:
@@ -210,22 +210,41 @@ class Simulator:
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             yield from pool.map(solve, range(len(values)))
 
-    def _begin(self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: float) -> tuple[_Domain, Any, Any]:
+    def starting(self, start: Start) -> "Simulator":
+        """The same simulator with another start."""
+        return replace(self, start=start)
+
+    def place(
+        self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: float, *, crop: bool
+    ) -> tuple[Domain, Box]:
+        """Where a solve takes place, and the box of its first cells in there.
+
+        Args:
+            values: of `parameters`.
+            anatomy: the tissue.
+            days: how long it will grow [d].
+            crop: whether to leave out what cells can't reach in that time.
+        """
+        own, place = np.split(np.asarray(values, dtype=float), [len(self.model.parameters)])
+        domain = self._domain(anatomy)
+        _, box = self.start.cells(place, domain.grid, domain.tissue)
+        if not (crop and self.model.local):
+            return domain, box
+        reach = self._reach(own.tolist(), days)
+        margin = tuple(min(math.ceil(reach / h), max(domain.grid.shape)) for h in domain.grid.spacing)
+        near = box.grown(margin, domain.grid.shape)  # type: ignore[arg-type]
+        return self._prepare(anatomy, near.shifted(domain.window.lower)), box.within(near)
+
+    def _begin(self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: float) -> tuple[Domain, Any, Any]:
         """Domain, dynamics and first state of a solve."""
-        num_own = len(self.model.parameters)
-        own, place = [float(value) for value in values[:num_own]], np.asarray(values[num_own:], dtype=float)
-        domain = self._domain(anatomy, None)
+        own, place = np.split(np.asarray(values, dtype=float), [len(self.model.parameters)])
+        domain, _ = self.place(values, anatomy, days, crop=self.backend == "torch")
         cells, box = self.start.cells(place, domain.grid, domain.tissue)
-        if self.backend == "torch" and self.model.local:
-            reach = self._reach(own, days)
-            margin = tuple(min(math.ceil(reach / h), max(domain.grid.shape)) for h in domain.grid.spacing)
-            near = box.grown(margin, domain.grid.shape)  # type: ignore[arg-type]
-            box = box.within(near)
-            domain = self._domain(anatomy, near.shifted(domain.window.lower))
-        dynamics = self.model.bind(own, domain.medium, self._sweeps(domain))
+        dynamics = self.model.bind(own.tolist(), domain.medium, self._sweeps(domain))
         return domain, dynamics, dynamics.begin(dynamics.sweeps.begin(cells, box))
 
-    def _tempo(self, values: Sequence[float] | np.ndarray, grid: Grid) -> Tempo:
+    def tempo(self, values: Sequence[float] | np.ndarray, grid: Grid) -> Tempo:
+        """What sets the time steps of a solve."""
         rate, diffusivity = self.model.speeds([float(value) for value in values[: len(self.model.parameters)]])
         return Tempo(rate, diffusivity, self.start.width_mm(grid), self.accuracy)
 
@@ -234,13 +253,11 @@ class Simulator:
         rate, diffusivity = self.model.speeds(own)
         return math.sqrt(4 * diffusivity * days * (rate * days - math.log(_REACH_LEVEL)))
 
-    def _domain(self, anatomy: Anatomy, window: Box | None) -> _Domain:
-        """The anatomy's own domain, kept, or that of a window."""
-        if window is None:
-            if anatomy not in self._domains:
-                self._domains[anatomy] = self._prepare(anatomy, self._whole(anatomy))
-            return self._domains[anatomy]
-        return self._prepare(anatomy, window)
+    def _domain(self, anatomy: Anatomy) -> Domain:
+        """The anatomy's own domain, kept."""
+        if anatomy not in self._domains:
+            self._domains[anatomy] = self._prepare(anatomy, self._whole(anatomy))
+        return self._domains[anatomy]
 
     def _whole(self, anatomy: Anatomy) -> Box:
         tissue = self.model.tissue(anatomy)
@@ -248,12 +265,12 @@ class Simulator:
             raise InputError("anatomy", expected="some brain tissue", got="none", advice="check the tissue maps")
         return bounding_box(tissue) if self.model.local else bounding_box(anatomy.brain | tissue)
 
-    def _prepare(self, anatomy: Anatomy, window: Box) -> _Domain:
+    def _prepare(self, anatomy: Anatomy, window: Box) -> Domain:
         cropped = anatomy.crop(window)
         medium = self.model.medium(cropped, np.dtype(self.dtype).type)
-        return _Domain(window, cropped.grid, self.model.tissue(cropped), medium)
+        return Domain(window, cropped.grid, self.model.tissue(cropped), medium)
 
-    def _sweeps(self, domain: _Domain) -> Any:
+    def _sweeps(self, domain: Domain) -> Any:
         if self.backend == "torch":
             from gliocast.growth.kernels.torch_sweeps import TorchSweeps  # a second of import that only it needs
 
@@ -265,7 +282,8 @@ class Simulator:
         if self.progress is not None:
             self.progress(fraction)
 
-    def _check(self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: Sequence[float]) -> None:
+    def check(self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: Sequence[float]) -> None:
+        """Refuse what can't be solved, before any work; see `__call__`."""
         for parameter, value in zip(self.parameters, values, strict=True):
             if value != 0 or parameter.support.lower != 0:  # zero is the limit without migration or division
                 parameter.require(float(value))
@@ -279,7 +297,7 @@ def _numbers(dynamics: Dynamics, field: Any) -> np.ndarray:
     return np.asarray(dynamics.sweeps.unload(field))
 
 
-def _snapshot(dynamics: Dynamics, state: Any, domain: _Domain, grid: Grid, day: float) -> Snapshot:
+def _snapshot(dynamics: Dynamics, state: Any, domain: Domain, grid: Grid, day: float) -> Snapshot:
     """The state on the anatomy's grid."""
 
     def embed(data: np.ndarray) -> np.ndarray:

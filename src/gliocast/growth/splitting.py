@@ -39,8 +39,8 @@ class Dynamics(Protocol):
         """A share of the living cells survives [1]: a number, or one per voxel."""
         ...
 
-    def close(self, state: Any, cavity: np.ndarray) -> Any:
-        """Empty some voxels (bool) and let no cell enter them again."""
+    def close(self, state: Any, cavity: np.ndarray) -> tuple["Dynamics", Any]:
+        """Empty some voxels (bool); the dynamics that let no cell enter them again, and the state."""
         ...
 
     def density(self, state: Any) -> Any:

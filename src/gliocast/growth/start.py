@@ -141,7 +141,7 @@ class PointSeed:
     def cells(self, values: Sequence[Any] | Any, grid: Grid, tissue: np.ndarray) -> tuple[Any, Box]:
         """Initial density around the point; see `Start`."""
         center = _voxel(values, grid)
-        lower = tuple(int(np.clip(np.floor(float(c)), 0, n - 1)) for c, n in zip(center, grid.shape, strict=True))
+        lower = tuple(int(np.clip(np.floor(c.item()), 0, n - 1)) for c, n in zip(center, grid.shape, strict=True))
         upper = tuple(min(a + 2, n) for a, n in zip(lower, grid.shape, strict=True))
         box = Box(lower, upper)  # type: ignore[arg-type]
         hats = []
@@ -198,7 +198,7 @@ def _ball(position: Any, grid: Grid, tissue: np.ndarray, width_mm: float, mass: 
     lower, upper, profiles = [], [], []
     for axis, (spacing, size) in enumerate(zip(grid.spacing, grid.shape, strict=True)):
         width = width_mm / spacing
-        middle, reach = float(center[axis]), _CUTOFF * width + 1
+        middle, reach = center[axis].item(), _CUTOFF * width + 1
         first = int(np.clip(np.floor(middle - reach), 0, size - 1))
         last = int(np.clip(np.ceil(middle + reach) + 1, first + 1, size))
         edges = (_like(np.arange(first, last + 1) - 0.5, center[axis]) - center[axis]) / (width * np.sqrt(2))
@@ -216,7 +216,7 @@ def _fill(profiles: list[Any], box: Box, grid: Grid, tissue: np.ndarray, mass: f
     bump = x[:, None, None] * y[:, None] * z * _like(tissue[box.slices].astype(float), x)
     inside = bump.sum()
     if inside < _MIN_TISSUE:
-        point = ", ".join(f"{float(c):.1f}" for c in position)
+        point = ", ".join(f"{c:.1f}" for c in (position.tolist() if hasattr(position, "tolist") else position))
         raise OutsideTissueError(
             "seed",
             expected="a point in white or gray matter",

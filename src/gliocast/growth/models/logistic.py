@@ -1,6 +1,6 @@
 """One species of cells with logistic growth, whatever moves it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 Cells = tuple[Any]
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class LogisticGrowth:
     """Dynamics of  du/dt = D L u + rho u (1 - u).
 
@@ -47,11 +47,11 @@ class LogisticGrowth:
         """A share of the cells survives [1]: a number, or one per voxel."""
         return (self.sweeps.scale(state[0], survivors),)
 
-    def close(self, state: Cells, cavity: np.ndarray) -> Cells:
-        """Empty some voxels (bool) and let no cell enter them again."""
-        self.coefficients = self.coefficients.closed(cavity)
-        self.operator = self.sweeps.operator(self.coefficients)
-        return self.kill(state, np.where(cavity, 0.0, 1.0))
+    def close(self, state: Cells, cavity: np.ndarray) -> tuple["LogisticGrowth", Cells]:
+        """Empty some voxels (bool); the dynamics that let no cell enter them again, and the state."""
+        coefficients = self.coefficients.closed(cavity)
+        shut = replace(self, operator=self.sweeps.operator(coefficients), coefficients=coefficients)
+        return shut, self.kill(state, np.where(cavity, 0.0, 1.0))
 
     def density(self, state: Cells) -> Any:
         """All cells, a field."""

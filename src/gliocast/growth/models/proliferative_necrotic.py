@@ -189,13 +189,12 @@ class Necrosis:
         """A share of the living cells survives [1]; the others are cleared away."""
         return state._replace(proliferating=self.sweeps.scale(state.proliferating, survivors))
 
-    def close(self, state: Fields, cavity: np.ndarray) -> Fields:
-        """Empty some voxels (bool) and let neither cell nor nutrient enter them again."""
+    def close(self, state: Fields, cavity: np.ndarray) -> tuple["Necrosis", Fields]:
+        """Empty some voxels (bool); the dynamics that let nothing enter them again, and the state."""
         blocked = np.where(cavity, 0, self._medium.mobility).astype(self._medium.mobility.dtype)
-        self._medium = Medium(blocked, self._medium.supplied.closed(cavity))
-        self._migration = self.sweeps.crowded(blocked)
-        self._supply = self.sweeps.operator(self._medium.supplied)
-        return Fields(*(self.sweeps.scale(field, np.where(cavity, 0.0, 1.0)) for field in state))
+        medium = Medium(blocked, self._medium.supplied.closed(cavity))
+        shut = Necrosis(self.sweeps, medium, self._diffusivity, self._spread, self._rates)
+        return shut, Fields(*(self.sweeps.scale(field, np.where(cavity, 0.0, 1.0)) for field in state))
 
     def density(self, state: Fields) -> Any:
         """Living and dead cells, p + n."""
