@@ -189,7 +189,7 @@ class Simulator:
     ) -> Iterator[list[Density] | None]:
         """Many solves, in order; None for one that can't begin or can't be resolved.
 
-        On the CPU every thread takes one solve at a time. On a GPU use `gliocast.growth.batch.grow_batch`.
+        Compiled sweeps take one solve to each thread; torch stacks many solves as one, see `gliocast.growth.batch`.
 
         Args:
             values: (num_solves, num_parameters).
@@ -197,7 +197,12 @@ class Simulator:
             days: when to look [d].
         """
         places = [anatomies] * len(values) if isinstance(anatomies, Anatomy) else list(anatomies)
-        single = self if self.backend == "torch" else replace(self, backend="numba-single", progress=None)
+        if self.backend == "torch":
+            from gliocast.growth.batch import grow_batch  # a second of import that only it needs
+
+            yield from grow_batch(self, np.asarray(values), places, days)
+            return
+        single = replace(self, backend="numba-single", progress=None)
         for anatomy in {id(place): place for place in places}.values():
             single._domain(anatomy)
 
@@ -233,7 +238,7 @@ class Simulator:
         reach = self._reach(own.tolist(), days)
         margin = tuple(min(math.ceil(reach / h), max(domain.grid.shape)) for h in domain.grid.spacing)
         near = box.grown(margin, domain.grid.shape)  # type: ignore[arg-type]
-        return self._prepare(anatomy, near.shifted(domain.window.lower)), box.within(near)
+        return self.prepare(anatomy, near.shifted(domain.window.lower)), box.within(near)
 
     def _begin(self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: float) -> tuple[Domain, Any, Any]:
         """Domain, dynamics and first state of a solve."""
@@ -256,7 +261,7 @@ class Simulator:
     def _domain(self, anatomy: Anatomy) -> Domain:
         """The anatomy's own domain, kept."""
         if anatomy not in self._domains:
-            self._domains[anatomy] = self._prepare(anatomy, self._whole(anatomy))
+            self._domains[anatomy] = self.prepare(anatomy, self._whole(anatomy))
         return self._domains[anatomy]
 
     def _whole(self, anatomy: Anatomy) -> Box:
@@ -265,7 +270,8 @@ class Simulator:
             raise InputError("anatomy", expected="some brain tissue", got="none", advice="check the tissue maps")
         return bounding_box(tissue) if self.model.local else bounding_box(anatomy.brain | tissue)
 
-    def _prepare(self, anatomy: Anatomy, window: Box) -> Domain:
+    def prepare(self, anatomy: Anatomy, window: Box) -> Domain:
+        """A part of an anatomy, ready for solves."""
         cropped = anatomy.crop(window)
         medium = self.model.medium(cropped, np.dtype(self.dtype).type)
         return Domain(window, cropped.grid, self.model.tissue(cropped), medium)
@@ -289,6 +295,7 @@ class Simulator:
                 parameter.require(float(value))
         if len(days) == 0 or days[0] <= 0 or np.any(np.diff(days) <= 0) or not np.isfinite(days[-1]):
             raise InputError("days", expected="positive, ascending times", got=f"{list(days)}", advice="sort them")
+        self.start.require_grid(anatomy.grid)
         if self.treatments is not None:
             self.treatments.require_grid(anatomy.grid)
 

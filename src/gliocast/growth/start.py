@@ -54,6 +54,10 @@ class Start(Protocol):
         """What the beginning depends on, in the order of `values`."""
         ...
 
+    def require_grid(self, grid: Grid) -> None:
+        """Raise InputError unless it can be used with an anatomy on this grid."""
+        ...
+
     def width_mm(self, grid: Grid) -> float:
         """Size of the smallest feature of the initial density [mm]; it sets the first time steps."""
         ...
@@ -104,6 +108,9 @@ class GaussianSeed:
             return SEED
         return tuple(parameter for n in range(self.num_seeds) for parameter in seed_parameters(f"_{n + 1}"))
 
+    def require_grid(self, grid: Grid) -> None:
+        """Any grid will do."""
+
     def width_mm(self, grid: Grid) -> float:
         """The balls' standard deviation [mm]."""
         return self.width
@@ -133,6 +140,9 @@ class PointSeed:
     def parameters(self) -> tuple[Parameter, ...]:
         """World coordinates of the point [mm, RAS]."""
         return SEED
+
+    def require_grid(self, grid: Grid) -> None:
+        """Any grid will do."""
 
     def width_mm(self, grid: Grid) -> float:
         """A voxel."""
@@ -173,6 +183,10 @@ class DensityMap:
         """None."""
         return ()
 
+    def require_grid(self, grid: Grid) -> None:
+        """Raise InputError unless this is the density's grid."""
+        grid.require_same(self.density.grid, "initial density")
+
     def width_mm(self, grid: Grid) -> float:
         """A voxel."""
         return min(grid.spacing)
@@ -181,8 +195,6 @@ class DensityMap:
         """The density inside tissue; see `Start`."""
         offset = np.rint(self.density.grid.voxel_from_world(grid.world_from_voxel(np.zeros(3)))).astype(int)
         window = tuple(slice(a, a + n) for a, n in zip(offset, grid.shape, strict=True))
-        cut = self.density.grid.crop(tuple(offset), tuple(offset + np.array(grid.shape)))
-        cut.require_same(grid, "initial density")
         data = np.where(tissue, self.density.data[window], 0)
         if not data.any():
             raise OutsideTissueError(

@@ -1,5 +1,6 @@
 """Finite-volume face coefficients of  div(D grad u)  on a voxel grid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,16 +29,23 @@ class Conductance:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Number of cells along each axis."""
-        fx, fy, _ = self.faces
-        return fx.shape[0] - 1, fx.shape[1], fy.shape[2]
+        x, y, z = self.faces[0].shape[-3:]
+        return x - 1, y, z
+
+    @classmethod
+    def stack(cls, parts: Sequence["Conductance"]) -> "Conductance":
+        """Those of several media as one, with a leading axis for the medium."""
+        x, y, z = (np.stack([part.faces[axis] for part in parts]) for axis in range(3))
+        return cls((x, y, z), max(part.bound for part in parts), parts[0].spacing)
 
     def closed(self, cells: np.ndarray) -> "Conductance":
         """The same with some cells (bool) shut off from their neighbors."""
         faces = []
         for axis, face in enumerate(self.faces):
-            lower = [(1, 0) if a == axis else (0, 0) for a in range(3)]
-            upper = [(0, 1) if a == axis else (0, 0) for a in range(3)]
-            faces.append(np.where(np.pad(cells, lower) | np.pad(cells, upper), face.dtype.type(0), face))
+            sides = [[(0, 0)] * 3, [(0, 0)] * 3]
+            sides[0][axis], sides[1][axis] = (1, 0), (0, 1)
+            touched = np.pad(cells, sides[0]) | np.pad(cells, sides[1])
+            faces.append(np.where(touched, face.dtype.type(0), face))
         return Conductance((faces[0], faces[1], faces[2]), self.bound, self.spacing)
 
 

@@ -102,6 +102,11 @@ class Medium:
     mobility: np.ndarray
     supplied: Conductance
 
+    @classmethod
+    def stack(cls, parts: Sequence["Medium"]) -> "Medium":
+        """Several media as one, with a leading axis for the medium."""
+        return cls(np.stack([part.mobility for part in parts]), Conductance.stack([part.supplied for part in parts]))
+
 
 @dataclass(frozen=True)
 class ProliferativeNecrotic:

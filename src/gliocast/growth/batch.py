@@ -1,0 +1,102 @@
+"""Many solves at once as one solve of stacked tensors: the way to keep a GPU busy.
+
+All members of a batch share one window, which holds what any of them can reach, and one number of time steps and of
+stages, those of the hardest member; the steps themselves are each member's own.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from gliocast.core import Anatomy, Box, ConvergenceError, Density, OutsideTissueError
+from gliocast.growth.evolve import Tempo, evolve
+from gliocast.growth.kernels.torch_sweeps import TorchSweeps
+from gliocast.growth.simulate import Domain, Simulator
+
+#: Solves that are stacked at a time; bounds the memory, some twenty fields each.
+CHUNK = 64
+
+
+def grow_batch(
+    simulator: Simulator, values: np.ndarray, anatomies: Sequence[Anatomy], days: Sequence[float], *, chunk: int = CHUNK
+) -> Iterator[list[Density] | None]:
+    """Density on the given days for each row of values, in order; None where growth can't begin or be resolved.
+
+    Args:
+        simulator: model, start, treatments, accuracy, device and dtype.
+        values: (num_solves, num_parameters).
+        anatomies: one for each row, all of one shape.
+        days: when to look [d].
+        chunk: rows that are stacked at a time.
+    """
+    for first in range(0, len(values), chunk):
+        rows, places = values[first : first + chunk], list(anatomies[first : first + chunk])
+        domains = [_place(simulator, row, place, days) for row, place in zip(rows, places, strict=True)]
+        able = [n for n, domain in enumerate(domains) if domain is not None]
+        results: list[list[Density] | None] = [None] * len(rows)
+        if able:
+            grown = _solve(simulator, rows[able], [places[n] for n in able], [domains[n] for n in able], days)  # type: ignore[misc]
+            for n, densities in zip(able, grown, strict=True):
+                results[n] = densities
+        yield from results
+
+
+def _place(simulator: Simulator, row: np.ndarray, anatomy: Anatomy, days: Sequence[float]) -> Box | None:
+    """What one solve can reach, in the indices of its anatomy."""
+    simulator.check(row, anatomy, days)
+    try:
+        domain, _ = simulator.place(row, anatomy, days[-1], crop=True)
+    except (OutsideTissueError, ConvergenceError):
+        return None
+    return domain.window
+
+
+def _solve(
+    simulator: Simulator, values: np.ndarray, anatomies: list[Anatomy], windows: list[Box], days: Sequence[float]
+) -> list[list[Density]]:
+    window = windows[0]
+    for other in windows[1:]:
+        window = window.union(other)
+    own, places = np.split(np.asarray(values, dtype=float), [len(simulator.model.parameters)], axis=1)
+    kept: dict[int, Domain] = {}
+    for anatomy in anatomies:
+        kept.setdefault(id(anatomy), simulator.prepare(anatomy, window))
+    domains = [kept[id(anatomy)] for anatomy in anatomies]
+    grid = domains[0].grid
+    sweeps = TorchSweeps(grid.shape, grid.spacing, dtype=simulator.dtype, device=simulator.device)
+    starts = [
+        simulator.start.cells(place, domain.grid, domain.tissue) for place, domain in zip(places, domains, strict=True)
+    ]
+    first = torch.stack([sweeps.begin(cells, box) for cells, box in starts])
+    # one medium for all is broadcast, several are stacked
+    medium: Any = domains[0].medium if len(kept) == 1 else type(domains[0].medium).stack([d.medium for d in domains])
+    dynamics = simulator.model.bind([_columns(sweeps, column) for column in own.T], medium, sweeps)
+    tempo = Tempo(*simulator.model.speeds(list(own.T)), simulator.start.width_mm(grid), simulator.accuracy)
+    if simulator.treatments is not None:  # drugs need a common clock
+        tempo = Tempo(np.max(tempo.rate), np.max(tempo.diffusivity), tempo.width_mm, tempo.accuracy)
+    run = evolve(
+        dynamics,
+        dynamics.begin(first),
+        days,
+        tempo=tempo,
+        spacing=grid.spacing,
+        treatments=simulator.treatments,
+        window=window,
+        load_steps=lambda steps: [_columns(sweeps, step) if np.ndim(step) else step for step in steps],
+    )
+    results: list[list[Density]] = [[] for _ in anatomies]
+    with torch.no_grad():
+        for day, state in run:
+            fields = sweeps.unload(dynamics.density(state))
+            for densities, anatomy, field in zip(results, anatomies, fields, strict=True):
+                full = np.zeros(anatomy.grid.shape, dtype=np.float32)
+                full[window.slices] = np.clip(field, 0, 1)
+                densities.append(Density(full, anatomy.grid, day))
+    return results
+
+
+def _columns(sweeps: TorchSweeps, numbers: np.ndarray) -> torch.Tensor:
+    """One number for each member of a batch, ready to meet fields."""
+    return sweeps.load(np.ascontiguousarray(numbers))[:, None, None, None]
