@@ -131,18 +131,20 @@ def test_a_batch_is_its_members_one_by_one(equation, patchy, backend):
             assert np.linalg.norm(ours.data - alone.data) < 2e-3 * np.linalg.norm(alone.data)
 
 
-def test_a_compiled_batch_is_the_plain_one(patchy, monkeypatch):
-    if os.environ.get("GLIOCAST_TEST_COMPILE") != "1" and not torch.cuda.is_available():
+def test_compiled_tensor_sweeps_are_the_plain_ones(equation, patchy):
+    if os.environ.get("GLIOCAST_TEST_COMPILE") != "1":
         pytest.skip("compiling takes a minute; set GLIOCAST_TEST_COMPILE=1")
-    from gliocast.growth.kernels import torch_sweeps
-
-    values = np.array([(0.2, 0.08, *CENTER), (0.1, 0.05, *CENTER)])
-    simulator = Simulator(backend="torch")
-    plain = list(simulator.batch(values, patchy(SHAPE), days=[20.0]))
-    monkeypatch.setattr(torch_sweeps, "_plain", torch_sweeps._compiled)
-    compiled = list(simulator.batch(values, patchy(SHAPE), days=[20.0]))
-    for (ours,), (other,) in zip(compiled, plain, strict=True):
-        np.testing.assert_allclose(ours.data, other.data, atol=1e-5)
+    model, own = equation
+    values = np.array([(*own, *CENTER)] * 2)
+    values[1, :2] *= 0.5
+    for anatomy in (patchy(SHAPE), patchy((25, 30, 28))):
+        results = []
+        for compiled in (True, False):
+            simulator = Simulator(model, backend="torch", compiled=compiled)
+            (one,), (other,) = simulator.batch(values, anatomy, days=[20.0])
+            results.append((one.data, other.data, simulator(values[0], anatomy, days=[20.0])[0].data))
+        for ours, reference in zip(*results, strict=True):
+            np.testing.assert_allclose(ours, reference, atol=2e-6)
 
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])

@@ -65,7 +65,8 @@ def _solve(
         kept.setdefault(id(anatomy), simulator.prepare(anatomy, window))
     domains = [kept[id(anatomy)] for anatomy in anatomies]
     grid = domains[0].grid
-    sweeps = TorchSweeps(grid.shape, grid.spacing, dtype=simulator.dtype, device=simulator.device)
+    options: dict[str, Any] = {"dtype": simulator.dtype, "device": simulator.device, "compiled": simulator.compiled}
+    sweeps = TorchSweeps(grid.shape, grid.spacing, **options)
     starts = [
         simulator.start.cells(place, domain.grid, domain.tissue) for place, domain in zip(places, domains, strict=True)
     ]

@@ -71,6 +71,7 @@ class Simulator:
         backend: "numba" shares one solve among threads, "numba-single" leaves a solve on its thread (for batches),
             "torch" is the reference, and the way to a GPU.
         device: of the torch backend, "cpu" or "cuda".
+        compiled: whether torch compiles its sweeps; None for where the device is a GPU.
         dtype: "float32" or "float64".
         progress: called with the fraction of time that a solve has done.
     """
@@ -81,6 +82,7 @@ class Simulator:
     accuracy: float = 5e-3
     backend: Backend = "numba"
     device: str = "cpu"
+    compiled: bool | None = None
     dtype: Literal["float32", "float64"] = "float32"
     progress: Callable[[float], None] | None = None
     _domains: WeakKeyDictionary[Anatomy, Domain] = field(
@@ -280,7 +282,8 @@ class Simulator:
         if self.backend == "torch":
             from gliocast.growth.kernels.torch_sweeps import TorchSweeps  # a second of import that only it needs
 
-            return TorchSweeps(domain.grid.shape, domain.grid.spacing, dtype=self.dtype, device=self.device)
+            options: dict[str, Any] = {"dtype": self.dtype, "device": self.device, "compiled": self.compiled}
+            return TorchSweeps(domain.grid.shape, domain.grid.spacing, **options)
         parallel = self.backend == "numba"
         return NumbaSweeps(domain.grid.shape, domain.grid.spacing, dtype=self.dtype, parallel=parallel)
 

@@ -8,7 +8,7 @@ import torch
 
 from gliocast.growth.kernels.numba_adjoint import rkl2_adjoint, rkl2_stages
 from gliocast.growth.kernels.rkl2 import num_stages
-from gliocast.growth.kernels.torch_sweeps import Isotropic, Tensor, TorchSweeps
+from gliocast.growth.kernels.torch_sweeps import Operator, Tensor, TorchSweeps, laplacian
 
 
 class FusedSweeps(TorchSweeps):
@@ -17,14 +17,16 @@ class FusedSweeps(TorchSweeps):
     Plain tensor operations go over memory some ten times as often.
     """
 
-    def diffuse(self, field: Tensor, operator: Any, amount: float | Tensor) -> Tensor:
+    def diffuse(self, field: Tensor, operator: Operator, amount: float | Tensor) -> Tensor:
         """One Runge-Kutta-Legendre step of  du/dt = D L u;  `amount` is D times its length [mm^2]."""
         size = torch.as_tensor(amount, dtype=self.dtype)
-        if not isinstance(operator, Isotropic) or field.ndim != 3 or size.ndim > 0 or field.device.type != "cpu":
+        if operator.apply is not laplacian or field.ndim != 3 or size.ndim > 0 or field.device.type != "cpu":
             return super().diffuse(field, operator, amount)
+        if float(size.detach()) == 0:
+            return field
         stages = num_stages(float(size.detach()), operator.bound)
         self.num_updates += stages * field.numel()
-        return _Diffusion.apply(field, size, stages, *operator.faces)
+        return _Diffusion.apply(field, size, stages, *operator.coefficients)
 
 
 class _Diffusion(torch.autograd.Function):

@@ -21,8 +21,8 @@ from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
 Tensor = torch.Tensor
 
 
-def laplacian(field: Tensor, faces: Sequence[Tensor]) -> Tensor:
-    """L u with closed rims; `faces[a]` is one longer than the field along axis a."""
+def laplacian(field: Tensor, *faces: Tensor) -> Tensor:
+    """L u with closed rims; the face coefficients of axis a are one longer than the field along it."""
     result = torch.zeros_like(field)
     for axis, face in zip((-3, -2, -1), faces, strict=True):
         n = field.shape[axis]
@@ -60,70 +60,64 @@ def _pad(field: Tensor, axis: int, *, after: bool) -> Tensor:
     return torch.nn.functional.pad(field, sides)
 
 
-def runge_kutta_legendre(
-    apply: Callable[[Tensor], Tensor], field: Tensor, amount: float | Tensor, stages: int
-) -> Tensor:
-    """One step of  du/dt = D L u  with `apply` for L and `amount` for D times the length of the step."""
-    first, rest = rkl2_weights(stages)
-    lap = apply(field)
-    previous, y = field, field + first * amount * lap
-    for mu, nu, mu_tilde, gamma_tilde in rest:
-        following = mu * y + nu * previous + (1 - mu - nu) * field
-        following = following + mu_tilde * amount * apply(y) + gamma_tilde * amount * lap
-        previous, y = y, following
-    return y
-
-
-def _isotropic_step(field: Tensor, faces: tuple[Tensor, ...], amount: float | Tensor, stages: int) -> Tensor:
-    return runge_kutta_legendre(lambda u: laplacian(u, faces), field, amount, stages)
-
-
-def _crowded_step(
-    field: Tensor, faces: tuple[Tensor, ...], room: Tensor, amount: float | Tensor, stages: int
-) -> Tensor:
-    return runge_kutta_legendre(lambda u: laplacian(u, faces) / room, field, amount, stages)
-
-
-@lru_cache(maxsize=8)
-def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    return torch.compile(function, dynamic=False)
+def crowded_laplacian(field: Tensor, room: Tensor, *faces: Tensor) -> Tensor:
+    """L u over the room that cells have."""
+    return laplacian(field, *faces) / room
 
 
 @dataclass(frozen=True, eq=False)
-class Isotropic:
-    """The seven-point operator.
+class Operator:
+    """What diffusion asks of L: how to apply it, and a bound.
 
     Args:
-        faces: coefficients, shapes (..., x + 1, y, z), (..., x, y + 1, z), (..., x, y, z + 1) [1/mm^2].
+        apply: (field, *coefficients) -> L field; a function of the module, so that it is compiled once.
+        coefficients: tensors, with or without a batch in front.
         bound: Gershgorin bound of the spectral radius [1/mm^2].
-        wrap: makes a compiled function of a plain one, or leaves it.
     """
 
-    faces: tuple[Tensor, Tensor, Tensor]
+    apply: Callable[..., Tensor]
+    coefficients: tuple[Tensor, ...]
     bound: float
-    wrap: Callable[[Any], Any]
-
-    def step(self, field: Tensor, amount: float | Tensor, stages: int) -> Tensor:
-        """One Runge-Kutta-Legendre step."""
-        return self.wrap(_isotropic_step)(field, self.faces, amount, stages)
 
 
 class Crowded:
     """The operator of cells that need room, see `numba_sweeps.Crowded`."""
 
-    def __init__(self, mobility: Tensor, spacing: tuple[float, float, float], wrap: Callable[[Any], Any]) -> None:
-        self._mobility, self._spacing, self._wrap = mobility, spacing, wrap
-        self.bound = 8 * float(mobility.detach().max()) * sum(1 / h**2 for h in spacing)
-        self.make_room(torch.ones_like(mobility))
+    def __init__(self, mobility: Tensor, spacing: tuple[float, float, float]) -> None:
+        self._mobility, self._spacing = mobility, spacing
+        self._bound = 8 * float(mobility.detach().max()) * sum(1 / h**2 for h in spacing)
 
-    def make_room(self, room: Tensor) -> None:
-        """Take another K > 0."""
-        self._room = room
-        self._faces = harmonic_faces(self._mobility * room, self._spacing)
+    def given(self, room: Tensor) -> Operator:
+        """The operator in the relative density p / K at a room K > 0."""
+        faces = harmonic_faces(self._mobility * room, self._spacing)
+        return Operator(crowded_laplacian, (room, *faces), self._bound)
 
-    def step(self, field: Tensor, amount: float | Tensor, stages: int) -> Tensor:
-        """One Runge-Kutta-Legendre step."""
-        return self._wrap(_crowded_step)(field, self._faces, self._room, amount, stages)
+
+@lru_cache(maxsize=64)
+def _table(stages: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Weights of the stages where they are needed: mu~_1, and (stages - 1, 4)."""
+    first, rest = rkl2_weights(stages)
+    return torch.tensor(first, dtype=dtype, device=device), torch.tensor(rest, dtype=dtype, device=device)
+
+
+@lru_cache(maxsize=8)
+def _stages_of(apply: Callable[..., Tensor], *, compiled: bool) -> tuple[Callable[..., Any], Callable[..., Tensor]]:
+    """First and later stages with an operator; all numbers are tensors, so that one compilation serves every step."""
+
+    def first(field: Tensor, scale: Tensor, *coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        lap = apply(field, *coefficients)
+        return lap, field + scale * lap
+
+    def following(
+        field: Tensor, lap: Tensor, y: Tensor, previous: Tensor, weights: Tensor, amount: Tensor, *coefficients: Tensor
+    ) -> Tensor:
+        mu, nu, mu_tilde, gamma_tilde = weights.unbind()
+        change = mu_tilde * apply(y, *coefficients) + gamma_tilde * lap
+        return mu * y + nu * previous + (1 - mu - nu) * field + amount * change
+
+    if not compiled:
+        return first, following
+    return torch.compile(first, dynamic=True), torch.compile(following, dynamic=True)
 
 
 class TorchSweeps:
@@ -152,7 +146,7 @@ class TorchSweeps:
         self.box = Box((0, 0, 0), shape)
         #: Voxel updates done so far, the measure of work.
         self.num_updates = 0
-        self._wrap: Callable[[Any], Any] = _compiled if (compiled or self.device.type == "cuda") else _plain
+        self._compiled = self.device.type == "cuda" if compiled is None else compiled
 
     def begin(self, cells: np.ndarray | Tensor, box: Box) -> Tensor:
         """The field of the first cells, given in a box."""
@@ -176,34 +170,39 @@ class TorchSweeps:
         """The field itself, which nothing changes."""
         return field
 
-    def operator(self, coefficients: Conductance) -> Isotropic:
+    def operator(self, coefficients: Conductance) -> Operator:
         """The operator of given coefficients."""
-        x, y, z = (self.load(face) for face in coefficients.faces)
-        return Isotropic((x, y, z), coefficients.bound, self._wrap)
+        return Operator(laplacian, tuple(self.load(face) for face in coefficients.faces), coefficients.bound)
 
-    def from_mobility(self, mobility: Tensor) -> Isotropic:
-        """The operator of a mobility tensor [any unit], differentiable in it."""
+    def from_mobility(self, mobility: Tensor) -> Operator:
+        """The operator of a mobility that is a tensor [any unit], differentiable in it."""
         faces = harmonic_faces(mobility, self.spacing)
-        return Isotropic(faces, degree_bound(faces), self._wrap)
+        return Operator(laplacian, faces, degree_bound(faces))
 
     def crowded(self, mobility: np.ndarray | Tensor) -> Crowded:
         """The operator of cells that need room."""
-        return Crowded(self.load(mobility), self.spacing, self._wrap)
+        return Crowded(self.load(mobility), self.spacing)
 
-    def diffuse(self, field: Tensor, operator: Any, amount: float | Tensor) -> Tensor:
+    def diffuse(self, field: Tensor, operator: Operator, amount: float | Tensor) -> Tensor:
         """One Runge-Kutta-Legendre step of  du/dt = D L u;  `amount` is D times its length [mm^2]."""
-        largest = float(torch.as_tensor(amount).detach().max())
+        size = torch.as_tensor(amount, dtype=self.dtype, device=self.device)
+        largest = float(size.detach().max())
         if largest == 0:
             return field
         stages = num_stages(largest, operator.bound)
         self.num_updates += stages * field.numel()
-        return operator.step(field, amount, stages)
+        first_weight, rest = _table(stages, self.dtype, self.device)
+        first, following = _stages_of(operator.apply, compiled=self._compiled)
+        lap, y = first(field, first_weight * size, *operator.coefficients)
+        previous = field
+        for weights in rest.unbind():
+            previous, y = y, following(field, lap, y, previous, weights, size, *operator.coefficients)
+        return y
 
     def migrate(self, cells: Tensor, dead: Tensor, operator: Crowded, amount: float | Tensor) -> Tensor:
         """One step of  dp/dt = D div(M (1 - n) grad(p / (1 - n)))  at fixed n."""
         room = (1 - dead).clamp(min=LEAST_ROOM)
-        operator.make_room(room)
-        return self.diffuse(cells / room, operator, amount) * room
+        return self.diffuse(cells / room, operator.given(room), amount) * room
 
     def logistic(self, field: Tensor, rate: float | Tensor, time: float | Tensor) -> Tensor:
         """Logistic growth over a time [d] at a rate [1/d]: a number, one per batch item, or one per voxel."""
@@ -219,7 +218,3 @@ class TorchSweeps:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The reaction `pointwise.starve` of (p, n, deficit)."""
         return pointwise.starve(*fields, time, *rates)
-
-
-def _plain(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    return function
