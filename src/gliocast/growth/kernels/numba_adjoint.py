@@ -17,7 +17,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from gliocast.growth.kernels.numba_loops import SHARED, _laplacian_row, compile_loops
+from gliocast.growth.kernels.compiled import compile_loops
+from gliocast.growth.kernels.numba_loops import SHARED, _laplacian_row
 from gliocast.growth.kernels.rkl2 import rkl2_weights
 
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -57,7 +58,7 @@ def _face_gradient(gx, gy, gz, y, adjoint, low, high, scale):
                 g[k] -= scale * (u[k + 1] - u[k]) * (a[k + 1] - a[k])
 
 
-_ADJOINT = compile_loops((_adjoint_stage, _face_gradient), parallel=True)
+_ADJOINT = compile_loops(_adjoint_stage, _face_gradient, parallel=True)
 
 
 def rkl2_stages(field: np.ndarray, faces: Faces, amount: float, num_stages: int) -> list[np.ndarray]:

@@ -9,15 +9,11 @@ the active box, whose rim is closed.
 """
 # mypy: disable-error-code="no-untyped-def"
 
-from collections.abc import Callable
-from typing import Any
-
 import numba
 import numpy as np
 
 from gliocast.growth.kernels import pointwise
-
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+from gliocast.growth.kernels.compiled import compile_loops
 
 
 @numba.njit(inline="always")
@@ -176,12 +172,7 @@ def support(u, low, high, level):
     return a, b
 
 
-def compile_loops(loops: tuple[Callable[..., Any], ...], *, parallel: bool) -> dict[str, Callable[..., Any]]:
-    """Loops by name: threads share the box, or the loop stays on its thread and releases the interpreter's lock."""
-    return {loop.__name__: numba.njit(parallel=parallel, **OPTIONS)(loop) for loop in loops}
-
-
 _LOOPS = (_laplacian, _weighted_laplacian, _first_stage, _stage, _combine, _logistic, _logistic_field, _starve, _faces)
 
 #: The same loops twice: threads share one solve, or each solve of a batch has one thread to itself.
-SHARED, SINGLE = compile_loops(_LOOPS, parallel=True), compile_loops(_LOOPS, parallel=False)
+SHARED, SINGLE = compile_loops(*_LOOPS, parallel=True), compile_loops(*_LOOPS, parallel=False)

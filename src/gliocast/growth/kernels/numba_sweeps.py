@@ -188,6 +188,14 @@ class NumbaSweeps:
         """The operator of given coefficients."""
         return Isotropic(coefficients, parallel=self._parallel)
 
+    def from_mobility(self, mobility: np.ndarray) -> Operator:
+        """The operator of a mobility that is a field."""
+        faces = empty_faces(self.shape, self._float)
+        cells = np.ascontiguousarray(mobility, self._float)
+        everywhere = Box((0, 0, 0), self.shape)
+        degree = self._loops["_faces"](cells, *faces, *everywhere, *inverse_squares(self.spacing, self._float))
+        return Isotropic(Conductance(faces, 2 * float(degree), self.spacing), parallel=self._parallel)
+
     def crowded(self, mobility: np.ndarray) -> Crowded:
         """The operator of cells that need room."""
         return Crowded(np.ascontiguousarray(mobility, self._float), self.spacing, parallel=self._parallel)
