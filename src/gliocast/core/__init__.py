@@ -13,6 +13,7 @@ from gliocast.core.patient import MODALITIES, Patient, Scan, Visit
 from gliocast.core.plan import Plan
 from gliocast.core.posterior import Posterior
 from gliocast.core.roles import Forward, GrowthModel, Monitor, ObservationModel, Target
+from gliocast.core.tensor import DiffusionTensor
 from gliocast.core.volume import Volume, block_mean, dice
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Box",
     "ConvergenceError",
     "Density",
+    "DiffusionTensor",
     "Forward",
     "GliocastError",
     "Grid",
