@@ -1,6 +1,7 @@
 """From files to a checked patient, and from results to files that are whole or not there."""
 
 from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays
+from gliocast.data.diffusion_tensor import TensorImage, read_diffusion_tensor
 from gliocast.data.folders import find_files
 from gliocast.data.labels import read_labels, swap_warning
 from gliocast.data.nifti import header_warnings, read_integers, read_volume, write_like, write_volume
@@ -9,6 +10,7 @@ from gliocast.data.patient import describe, read_patient, read_patient_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
 
 __all__ = [
+    "TensorImage",
     "brain_mask",
     "cache_folder",
     "content_key",
@@ -17,6 +19,7 @@ __all__ = [
     "find_files",
     "header_warnings",
     "load_arrays",
+    "read_diffusion_tensor",
     "read_integers",
     "read_labels",
     "read_patient",
