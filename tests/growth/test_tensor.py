@@ -389,6 +389,13 @@ def test_what_is_no_field_of_tensors_is_refused(bad):
         tensor_conductance(bad, UNIT)
 
 
+def test_negative_eigenvalue_is_refused():
+    tensor = uniform(np.eye(3), (4, 4, 4))
+    tensor[3, 1, 2, 3] = 1.1
+    with pytest.raises(InputError, match="a negative eigenvalue in 1 voxels"):
+        tensor_conductance(tensor, UNIT)
+
+
 def test_all_closed_grid_has_no_edges():
     coefficients = tensor_conductance(np.zeros((6, 4, 5, 6)), UNIT)
     assert coefficients.weights.size == 0

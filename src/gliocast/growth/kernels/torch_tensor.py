@@ -51,6 +51,9 @@ class TensorBlocks:
 def tensor_blocks(coefficients: TensorConductance, *, device: str = "cpu") -> TensorBlocks:
     """The same edge weights for torch.
 
+    A block holds the zeros between its edges too: on 240 x 240 x 155 voxels 160 MB of float32 for the tensors of water,
+    400 MB for an anisotropy factor of 3 and 980 MB for 10, where the runs take 70, 90 and 130 MB.
+
     Args:
         coefficients: as runs, for the compiled sweeps.
         device: where the weights shall live.
