@@ -15,6 +15,7 @@ from gliocast.core.posterior import Posterior
 from gliocast.core.roles import Forward, GrowthModel, Monitor, ObservationModel, Target
 from gliocast.core.schedule import WEEKDAYS, cycle_doses, weekday_fractions
 from gliocast.core.snapshot import Snapshot
+from gliocast.core.tensor import DiffusionTensor
 from gliocast.core.treatment import (
     ALPHA,
     ALPHA_BETA,
@@ -47,6 +48,7 @@ __all__ = [
     "Chemotherapy",
     "ConvergenceError",
     "Density",
+    "DiffusionTensor",
     "Forward",
     "GliocastError",
     "Grid",

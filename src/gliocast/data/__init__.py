@@ -1,6 +1,7 @@
 """From files to a checked patient, and from results to files that are whole or not there."""
 
 from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays
+from gliocast.data.diffusion_tensor import TensorImage, read_diffusion_tensor
 from gliocast.data.folders import find_files
 from gliocast.data.labels import read_labels, swap_warning
 from gliocast.data.nifti import header_warnings, read_integers, read_volume, write_like, write_volume
@@ -11,6 +12,7 @@ from gliocast.data.treatments import TREATMENT_KEYS, read_treatments
 
 __all__ = [
     "TREATMENT_KEYS",
+    "TensorImage",
     "brain_mask",
     "cache_folder",
     "content_key",
@@ -19,6 +21,7 @@ __all__ = [
     "find_files",
     "header_warnings",
     "load_arrays",
+    "read_diffusion_tensor",
     "read_integers",
     "read_labels",
     "read_patient",

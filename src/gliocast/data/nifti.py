@@ -7,6 +7,7 @@ infinities pass; so the bytes are checked here before it sees them.
 import gzip
 import math
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -80,6 +81,36 @@ def read_integers(path: Path, subject: str) -> Volume:
     return Volume(rounded.astype(np.int32), volume.grid)
 
 
+def read_components(path: Path, subject: str, num: int) -> tuple[np.ndarray, Grid, int]:
+    """Read an image of several numbers per voxel, such as the components of a tensor.
+
+    Args:
+        path: a .nii or .nii.gz file with axes (x, y, z, num) or, as the standard has it, (x, y, z, 1, num).
+        subject: what the file is, for messages.
+        num: how many numbers each voxel must have.
+
+    Returns:
+        float32, shape (num, x, y, z), its grid, and the header's intent code.
+
+    Raises:
+        InputError: as `read_volume`, or the file holds another number of volumes.
+    """
+
+    def require(header: nib.Nifti1Header, label: str) -> tuple[int, ...]:
+        *spatial, last = _axis_lengths(header) or [0]
+        if last != num or len(spatial) < 3 or math.prod(spatial[3:]) != 1 or min(spatial[:3]) < MIN_AXIS_LENGTH:
+            raise InputError(
+                label,
+                expected=f"{num} volumes of at least {MIN_AXIS_LENGTH} voxels along each axis",
+                got="x".join(str(n) for n in (*spatial, last)),
+                advice=f"pass one file with all {num} components",
+            )
+        return *spatial[:3], num
+
+    data, grid, header = _read_array(path, subject, require)
+    return np.ascontiguousarray(np.moveaxis(data, -1, 0)), grid, int(header["intent_code"])
+
+
 def header_warnings(path: Path, subject: str) -> tuple[str, ...]:
     """What a person should know about the geometry of a file that `read_volume` accepts."""
     _, header = _parse_header(_file_bytes(path, subject, size=1024), file_label(path, subject), check=True)
@@ -143,11 +174,19 @@ def file_label(path: Path, subject: str) -> str:
 
 
 def _read(path: Path, subject: str) -> Volume:
-    """The finite values of a file as float32, whatever they are."""
+    """The finite values of a file of one volume as float32, whatever they are."""
+    data, grid, _ = _read_array(path, subject, _require_one_volume)
+    return Volume(data, grid)
+
+
+def _read_array(
+    path: Path, subject: str, require: Callable[[nib.Nifti1Header, str], tuple[int, ...]]
+) -> tuple[np.ndarray, Grid, nib.Nifti1Header]:
+    """The finite values of a file as float32, in the shape that `require` finds in the header or refuses."""
     label = file_label(path, subject)
     content = _file_bytes(path, subject)
     image_class, header = _parse_header(content, label)
-    shape = _require_one_volume(header, label)
+    shape = require(header, label)
     _require_spacing(np.asarray(header["pixdim"][1:4], dtype=float), label)
     _require_data(content, header, label)
     try:
@@ -172,7 +211,7 @@ def _read(path: Path, subject: str) -> Volume:
         raise InputError(
             label, expected="an invertible affine", got=f"{affine[:3].tolist()}", advice="repair the header"
         )
-    return Volume(data, Grid(shape, affine))
+    return data, Grid((shape[0], shape[1], shape[2]), affine), header
 
 
 def _file_bytes(path: Path, subject: str, size: int = -1) -> bytes:
@@ -217,10 +256,15 @@ def _parse_header(content: bytes, label: str, *, check: bool = False) -> tuple[t
         raise _invalid_header(label, str(error)) from error
 
 
+def _axis_lengths(header: nib.Nifti1Header) -> list[int]:
+    """The axis lengths that a header claims, none where it claims an impossible number of axes."""
+    num_axes = int(header["dim"][0])
+    return [int(n) for n in header["dim"][1 : num_axes + 1]] if 1 <= num_axes <= 7 else []
+
+
 def _require_one_volume(header: nib.Nifti1Header, label: str) -> tuple[int, int, int]:
     """The three axis lengths of an image that is one 3-D volume."""
-    num_axes = int(header["dim"][0])
-    shape = [int(n) for n in header["dim"][1 : num_axes + 1]] if 1 <= num_axes <= 7 else []
+    shape = _axis_lengths(header)
     while len(shape) > 3 and shape[-1] == 1:
         shape.pop()
     size = "x".join(str(n) for n in shape)
@@ -235,7 +279,7 @@ def _require_one_volume(header: nib.Nifti1Header, label: str) -> tuple[int, int,
         raise InputError(
             label,
             expected=f"a 3-D volume of at least {MIN_AXIS_LENGTH} voxels along each axis",
-            got=size or f"{num_axes} axes",
+            got=size or f"{int(header['dim'][0])} axes",
             advice="pass the whole scan",
         )
     return shape[0], shape[1], shape[2]
