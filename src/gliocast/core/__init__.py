@@ -2,6 +2,7 @@
 
 from gliocast.core.anatomy import Anatomy
 from gliocast.core.box import Box, bounding_box
+from gliocast.core.course import VolumeCourse
 from gliocast.core.density import Density
 from gliocast.core.errors import ConvergenceError, GliocastError, InputError, OutsideTissueError, QualityError
 from gliocast.core.grid import Grid
@@ -47,6 +48,7 @@ __all__ = [
     "Target",
     "Visit",
     "Volume",
+    "VolumeCourse",
     "block_mean",
     "bounding_box",
     "dice",

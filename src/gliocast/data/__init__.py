@@ -7,8 +7,10 @@ from gliocast.data.nifti import header_warnings, read_integers, read_volume, wri
 from gliocast.data.outputs import whole_file, whole_folder
 from gliocast.data.patient import describe, read_patient, read_patient_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
+from gliocast.data.volumes import ColumnNames, read_volumes
 
 __all__ = [
+    "ColumnNames",
     "brain_mask",
     "cache_folder",
     "content_key",
@@ -22,6 +24,7 @@ __all__ = [
     "read_patient",
     "read_patient_files",
     "read_volume",
+    "read_volumes",
     "require_brain",
     "store_arrays",
     "swap_warning",

@@ -225,7 +225,7 @@ def test_scatter_beyond_the_reading_noise_widens_the_band_unless_it_is_turned_of
     ],
 )
 def test_visits_that_are_no_lesions_are_refused(days, volumes):
-    with pytest.raises(InputError, match="visits|volumes"):
+    with pytest.raises(InputError, match=r"visits|volumes"):
         fit(Exponential(), days, volumes)
 
 
