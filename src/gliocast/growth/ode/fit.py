@@ -49,14 +49,14 @@ class FitOptions:
         detection_mm3: limit of detection [mm^3]; a volume of zero says that the lesion was smaller.
     """
 
-    num_bootstrap: int = 200
+    num_bootstrap: int = 400
     reading_noise: float = READING_NOISE
     scatter: float | None = None
     detection_mm3: float = DETECTION_VOLUME_MM3
 
     def __post_init__(self) -> None:
         checks = (
-            ("bootstrap draws", self.num_bootstrap, self.num_bootstrap >= 1, "at least 1", "use 200"),
+            ("bootstrap draws", self.num_bootstrap, self.num_bootstrap >= 1, "at least 1", "use 400"),
             ("reading noise", self.reading_noise, 0 < self.reading_noise < 1, "a share between 0 and 1", "use 0.1"),
             ("scatter", self.scatter, self.scatter is None or self.scatter >= 0, "0 or more", "leave it out"),
             ("detection volume", self.detection_mm3, self.detection_mm3 > 0, "a positive volume [mm^3]", "use 65"),
