@@ -65,7 +65,7 @@ def test_one_patient_gets_a_table_of_laws_and_a_forecast(table, tmp_path, glioca
     assert forecast["day"] == 170
     assert abs(math.log(forecast["volume_ml"] / forecast["measured_ml"])) < 0.3
     lines = outcome.out.splitlines()
-    assert lines[0].split()[:3] == ["law", "AICc", "weight"]
+    assert lines[0].split()[:4] == ["law", "BIC", "AICc", "weight"]
     assert sum(line.endswith("best") for line in lines) == 1
     assert any(line.startswith("measured ") for line in lines)
 

@@ -55,6 +55,7 @@ def fit_volumes(
     from gliocast.data import ColumnNames
     from gliocast.pipeline.course_fit import VolumeOptions
     from gliocast.pipeline.fit_volumes import fit_volumes as fit_to_folder
+    from gliocast.pipeline.record_volumes import CAUTION
 
     options = VolumeOptions(
         laws=tuple(law or ()),
@@ -76,24 +77,27 @@ def fit_volumes(
     if not quiet:
         for line in _laws(results[0]) if len(results) == 1 else _patients(results):
             print(line)
+        print(CAUTION)
         print(f"pictures and fits.json: {out.resolve()}")
         print(RESEARCH_NOTICE)
 
 
 def _laws(result: "CourseFit") -> list[str]:
     """One patient: a line for each law."""
+    from gliocast.data.preprocess import MM3_PER_ML
+
     comparison, last = result.comparison, result.course.days[-1:]
     heading = f"volume on day {last[0]:g} [ml], 5-95 %"
-    lines = [f"{'law':<26s} {'AICc':>8s} {'weight':>7s} {heading:>36s}"]
+    lines = [f"{'law':<26s} {'BIC':>8s} {'AICc':>8s} {'weight':>7s} {heading:>36s}"]
     for fit, weight in zip(comparison.fits, comparison.weights, strict=True):
-        low, high = fit.band(last)[:, 0] / 1000
+        low, high = fit.band(last)[:, 0] / MM3_PER_ML
         score = f"{fit.aicc:8.1f} {weight:7.2f}" if isfinite(fit.aicc) else f"{'-':>8s} {'-':>7s}"
-        volume = f"{fit.volume(last)[0] / 1000:.2f} ({low:.2f} to {high:.2f})"
+        volume = f"{fit.volume(last)[0] / MM3_PER_ML:.2f} ({low:.2f} to {high:.2f})"
         mark = "  best" if fit is comparison.best else ""
-        lines.append(f"{fit.law.name:<26s} {score} {volume:>36s}{mark}")
+        lines.append(f"{fit.law.name:<26s} {fit.bic:8.1f} {score} {volume:>36s}{mark}")
     lines += [f"{name:<26s} not fitted: {reason}" for name, reason in comparison.refused.items()]
     if result.num_held_out:
-        volumes = result.course.volumes / 1000
+        volumes = result.course.volumes / MM3_PER_ML
         lines.append(f"measured {volumes[-1]:.2f} ml, the visit before it {volumes[-2]:.2f} ml")
     return lines
 

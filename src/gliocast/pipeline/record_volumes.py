@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, VolumeCourse
+from gliocast.data.preprocess import MM3_PER_ML
 from gliocast.growth.ode import VolumeFit
 from gliocast.pipeline.course_fit import CourseFit, VolumeOptions
 
-MM3_PER_ML = 1000.0
+#: What every forecast has to say of itself; the figures stand in docs/volume-laws.md.
+CAUTION = (
+    "Bands assume that the law holds. On lesions under treatment they covered fewer visits than they say, and carrying "
+    "the last volume forward was nearer than any law."
+)
 #: Libraries whose version can change a fit.
 _LIBRARIES = ("lmfit", "numpy", "scipy")
 #: Digits that are worth writing; more would only be rounding [1].
@@ -37,6 +42,7 @@ def volume_record(results: Sequence[CourseFit], options: VolumeOptions, table_ha
     }
     return {
         "notice": RESEARCH_NOTICE,
+        "caution": CAUTION,
         "method": "least squares of log-volumes, parametric bootstrap; intervals and bands from 5 to 95 %",
         "versions": {
             "gliocast": version("gliocast"),

@@ -9,11 +9,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from gliocast.core import VolumeCourse
+from gliocast.data.preprocess import MM3_PER_ML
 from gliocast.growth.ode import LawComparison, VolumeFit
 from gliocast.report.style import BLUE, FAINT, GREEN, INK, ORANGE, PAGE_WIDTH_IN, PURPLE, VERMILLION
 
 HEIGHT_IN = 4.4
-MM3_PER_ML = 1000.0
 #: Points of a drawn curve [1].
 NUM_POINTS = 161
 #: How far a picture goes on after the last visit, as a share of the time between first and last [1].
@@ -68,7 +68,7 @@ def volume_figure(
     _visits(axes, course, num_held_out, best.reading_noise, detection_mm3)
     last_fitted = float(course.days[len(course) - num_held_out - 1])
     axes.axvspan(last_fitted, days[-1], color="#f3f4f6", zorder=0, linewidth=0)
-    axes.annotate("forecast", (last_fitted, 1), (4, -4), va="top", color=FAINT, **_OFFSET)
+    axes.annotate("forecast", (last_fitted, 1), (0, 3), va="bottom", color=FAINT, **_OFFSET)
     if treatment_day is not None and days[0] <= treatment_day <= days[-1]:
         axes.axvline(treatment_day, color=FAINT, linewidth=1.0, linestyle=":", zorder=1)
         axes.annotate("radiotherapy", (treatment_day, 1), (0, 3), va="bottom", ha="center", color=FAINT, **_OFFSET)
@@ -79,7 +79,7 @@ def volume_figure(
     axes.set_axisbelow(True)
     figure.text(0.695, 0.945, f"Patient {course.number}", fontsize=11, fontweight="bold", va="center")
     _legend(figure, course, comparison, num_held_out)
-    figure.text(0.99, 0.02, "For research only.", color=FAINT, fontsize=8, ha="right")
+    figure.text(0.99, 0.02, "For research only. Bands assume that the law holds.", color=FAINT, fontsize=8, ha="right")
     return figure
 
 

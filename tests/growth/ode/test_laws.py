@@ -111,7 +111,21 @@ def test_relation_of_a_cohort_on_a_line_is_that_line():
     rates = np.array([0.004, 0.01, 0.03, 0.05])
     cohort = np.stack([np.full(4, 5e3), rates, np.exp(relation.log_capacity(rates))], axis=1)
     found = GompertzRelation.of(cohort)
-    np.testing.assert_allclose((found.slope, found.intercept, found.r_squared), (26.0, -0.01, 1.0), rtol=1e-9)
+    np.testing.assert_allclose((found.slope, found.intercept), (26.0, -0.01), rtol=1e-9)
+
+
+def test_relation_through_the_origin_gives_everyone_the_same_carrying_capacity():
+    cohort = [[5e3, rate, 6e4] for rate in (0.004, 0.01, 0.03)]
+    found = GompertzRelation.through_origin(cohort)
+    np.testing.assert_allclose(np.exp(found.log_capacity(np.array([0.001, 0.1]))), 6e4)
+
+
+def test_relation_isnt_moved_by_a_few_fast_lesions():
+    relation, rates = GompertzRelation(slope=26.0, intercept=0.0), np.array([0.001, 0.002, 0.004, 0.005, 0.007, 0.5])
+    cohort = np.stack([np.full(6, 5e3), rates, np.exp(relation.log_capacity(rates))], axis=1)
+    cohort[-1, 2] /= 10  # the fast one ends at a tenth
+    found = GompertzRelation.of(cohort)
+    np.testing.assert_allclose(found.log_capacity(rates[:-1]), relation.log_capacity(rates[:-1]), atol=0.1)
 
 
 @pytest.mark.parametrize("cohort", [[[5e3, 0.01, 1e5]] * 2, [[5e3, 0.01, 1e5]] * 5])

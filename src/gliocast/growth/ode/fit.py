@@ -30,6 +30,8 @@ _INSET = 1e-3
 _NUM_POLISHED = 2
 #: Residuals that lmfit may evaluate from one start: in a valley without floor it would go on for a second.
 _MAX_EVALUATIONS = 600
+#: Sums of squares that differ by less than this share are the same minimum [1].
+_ROUNDING = 1e-6
 #: Where censoring makes residuals depend on sigma: its first guess, rounds, and relative change that ends them [1].
 _FIRST_SIGMA, _MAX_ROUNDS, _SIGMA_TOLERANCE = 0.2, 8, 0.01
 _MIN_SEEN = 2
@@ -171,7 +173,7 @@ def _polish(residuals: Residuals, start: np.ndarray, box: SearchBox) -> tuple[np
 
     lmfit moves a start outside its bounds onto them without a word, and there its transform has no slope: so the start
     is moved inside first. It squares the residuals itself. Should it end higher than it began (it stopped at the limit
-    of evaluations, or the minimum lay on the bound it was moved from), the start stands.
+    of evaluations, or the minimum lay on the bound it was moved from), the start stands, without errors.
     """
     lower, upper = box.lower, box.upper
     inset = _INSET * (upper - lower)
@@ -189,7 +191,9 @@ def _polish(residuals: Residuals, start: np.ndarray, box: SearchBox) -> tuple[np
     found = [result.params[name].stderr for name in names]
     errors = np.array([np.nan if error is None else error for error in found], dtype=float)
     cost, cost_before = (float(np.sum(residuals(row[None]) ** 2)) for row in (point, start))
-    return (point, errors, cost) if cost <= cost_before else (start, errors, cost_before)
+    if cost <= cost_before * (1 + _ROUNDING) + np.finfo(float).eps:
+        return point, errors, cost
+    return start, np.full_like(errors, np.nan), cost_before
 
 
 def _residuals(law: GrowthLaw, readings: Readings, box: SearchBox, sigma: float) -> Residuals:

@@ -17,7 +17,7 @@ c / \beta`. For c = 0 the carrying capacity is the same for everyone, :math:`K =
 
 Source: Vaghi et al., PLoS Comput. Biol. 16 (2020), where c is dropped. We keep it as a field. Their k was found in
 mice; for a person without a cohort we take that of Norton's limit of 3.1e12 cells (1988). `GompertzRelation.of`
-estimates both from Gompertz fits of a cohort.
+estimates both from Gompertz fits of a cohort, `GompertzRelation.through_origin` k alone.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from scipy.stats import theilslopes
 
 from gliocast.core import InputError, Parameter
 from gliocast.growth.ode.gompertz import RETARDATION_RATE
@@ -45,12 +46,10 @@ class GompertzRelation:
     Args:
         slope: k [1].
         intercept: c [1/d].
-        r_squared: share of the variance of alpha that the line explains [1]; nan where nothing was fitted.
     """
 
     slope: float = float(np.log(LARGEST_TUMOR_CELLS))
     intercept: float = 0.0
-    r_squared: float = float("nan")
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.slope) and np.isfinite(self.intercept)):
@@ -67,29 +66,38 @@ class GompertzRelation:
 
     @classmethod
     def of(cls, values: Sequence[Sequence[float]] | np.ndarray) -> Self:
-        """Least-squares line through the rates of a cohort.
+        """Line through the rates of a cohort, by Theil and Sen: the median of the slopes between any two lesions.
 
-        Leave out fits on a bound: their carrying capacity means nothing.
+        We depart from the source's least squares: where rates span orders of magnitude, the few fastest lesions would
+        fix the line, and an intercept that is small for them is far too large for the slow ones. That alpha and beta
+        correlate says little by itself, as alpha contains beta. Leave out fits on a bound: their carrying capacity is
+        arbitrary.
 
         Args:
             values: parameters of `Gompertz`, (num_lesions, 3): initial volume, retardation rate, carrying capacity.
 
         Raises:
-            InputError: fewer than three lesions, or all have the same rate.
+            InputError: fewer than three lesions, or all of the same rate.
         """
-        fits = np.asarray(values, dtype=float).reshape(-1, 3)
-        beta = fits[:, 1]
-        if len(fits) < _MIN_COHORT or np.ptp(beta) == 0:
+        alpha, beta = _rates(values)
+        if np.ptp(beta) == 0:
             raise InputError(
                 "Gompertz relation",
-                expected=f"Gompertz fits of at least {_MIN_COHORT} lesions with different rates",
-                got=f"{len(fits)} fits, {len(np.unique(beta))} different rates",
-                advice="fit more lesions",
+                expected="lesions with different rates",
+                got=f"{len(beta)} of rate {beta[0]:g} / d",
+                advice="fit more lesions, or use GompertzRelation.through_origin",
             )
-        alpha = beta * (np.log(fits[:, 2]) - np.log(CELL_VOLUME_MM3))
-        slope, intercept = np.polyfit(beta, alpha, 1)
-        explained = float(np.corrcoef(beta, alpha)[0, 1]) ** 2 if np.ptp(alpha) > 0 else 0.0
-        return cls(float(slope), float(intercept), explained)
+        line_of_medians = theilslopes(alpha, beta, method="joint")
+        return cls(float(line_of_medians.slope), float(line_of_medians.intercept))
+
+    @classmethod
+    def through_origin(cls, values: Sequence[Sequence[float]] | np.ndarray) -> Self:
+        """The relation without intercept, alpha = k beta, by the median of alpha / beta; one carrying capacity for all.
+
+        Arguments and errors as of `of`.
+        """
+        alpha, beta = _rates(values)
+        return cls(float(np.median(alpha / beta)))
 
 
 @dataclass(frozen=True)
@@ -141,3 +149,16 @@ class ReducedGompertz:
     def objection(self, days: np.ndarray) -> str | None:
         """None: any days do."""
         return None
+
+
+def _rates(values: Sequence[Sequence[float]] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha and beta [1/d] of Gompertz fits (num_lesions, 3)."""
+    fits = np.asarray(values, dtype=float).reshape(-1, 3)
+    if len(fits) < _MIN_COHORT:
+        raise InputError(
+            "Gompertz relation",
+            expected=f"Gompertz fits of at least {_MIN_COHORT} lesions",
+            got=f"{len(fits)}",
+            advice="fit more lesions",
+        )
+    return fits[:, 1] * (np.log(fits[:, 2]) - np.log(CELL_VOLUME_MM3)), fits[:, 1]
