@@ -8,11 +8,23 @@ from pathlib import Path
 
 import pytest
 
-VERBS = ("run", "demo", "simulate", "plan")
+VERBS = ("run", "demo", "simulate", "plan", "fit-volumes")
 COMMAND = Path(sys.executable).with_name("gliocast")
 
 #: Packages that take from a tenth of a second to seconds to import.
-HEAVY = ("torch", "numba", "nibabel", "SimpleITK", "picsl_greedy", "matplotlib", "nilearn", "scipy", "cma", "jinja2")
+HEAVY = (
+    "torch",
+    "numba",
+    "nibabel",
+    "SimpleITK",
+    "picsl_greedy",
+    "matplotlib",
+    "nilearn",
+    "scipy",
+    "cma",
+    "jinja2",
+    "lmfit",
+)
 
 #: The issue allows half a second of waiting; processor time is what a busy machine doesn't distort.
 MAX_SECONDS = 0.5

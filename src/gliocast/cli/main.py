@@ -10,6 +10,7 @@ import typer
 
 from gliocast import __version__
 from gliocast.cli.demo import demo
+from gliocast.cli.fit_volumes import fit_volumes
 from gliocast.cli.plan import plan
 from gliocast.cli.run import run
 from gliocast.cli.simulate import simulate
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, demo, simulate, plan):
+for verb in (run, demo, simulate, plan, fit_volumes):
     app.command()(verb)
 
 

@@ -2,6 +2,7 @@
 
 from gliocast.core.anatomy import Anatomy
 from gliocast.core.box import Box, bounding_box
+from gliocast.core.course import VolumeCourse
 from gliocast.core.density import Density
 from gliocast.core.errors import ConvergenceError, GliocastError, InputError, OutsideTissueError, QualityError
 from gliocast.core.grid import Grid
@@ -75,6 +76,7 @@ __all__ = [
     "Treatments",
     "Visit",
     "Volume",
+    "VolumeCourse",
     "adjuvant_temozolomide",
     "block_mean",
     "bounding_box",

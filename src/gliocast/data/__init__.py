@@ -9,9 +9,11 @@ from gliocast.data.outputs import whole_file, whole_folder
 from gliocast.data.patient import describe, read_patient, read_patient_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
 from gliocast.data.treatments import TREATMENT_KEYS, read_treatments
+from gliocast.data.volumes import ColumnNames, read_volumes
 
 __all__ = [
     "TREATMENT_KEYS",
+    "ColumnNames",
     "TensorImage",
     "brain_mask",
     "cache_folder",
@@ -28,6 +30,7 @@ __all__ = [
     "read_patient_files",
     "read_treatments",
     "read_volume",
+    "read_volumes",
     "require_brain",
     "store_arrays",
     "swap_warning",

@@ -11,6 +11,7 @@ DPI = 140
 
 #: Okabe and Ito's colors, told apart under every common color blindness.
 ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION = "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00"
+PURPLE = "#CC79A7"
 INK, FAINT = "#1b1f24", "#6b7280"
 
 RC: dict[str, Any] = {
