@@ -4,7 +4,6 @@ import pytest
 from gliocast.anatomy import tensor_mobility
 from gliocast.anatomy.diffusion_tensor import TISSUE_FRACTION, anisotropy_weights
 from gliocast.core import Anatomy, DiffusionTensor, Grid, InputError
-from gliocast.growth.models.fisher_kolmogorov import TISSUE_FRACTION as ISOTROPIC_TISSUE_FRACTION
 
 SHAPE = (6, 5, 4)
 GRID = Grid(SHAPE, np.eye(4))
@@ -36,10 +35,6 @@ def test_mean_diffusivity_is_the_isotropic_mobility_and_zero_outside_of_tissue(a
     np.testing.assert_allclose(mobility.data[:3].mean(axis=0), expected, rtol=1e-5)
     assert not mobility.data[:, ~in_tissue(anatomy)].any()
     assert 0 < in_tissue(anatomy).sum() < anatomy.brain.sum()
-
-
-def test_tissue_rule_is_that_of_the_isotropic_model():
-    assert TISSUE_FRACTION == ISOTROPIC_TISSUE_FRACTION
 
 
 def test_unit_of_the_water_tensor_cancels():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gliocast.core import Anatomy, Grid
+from gliocast.core import Anatomy, DiffusionTensor, Grid
 
 
 def make_anatomy(white: np.ndarray, gray: np.ndarray, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Anatomy:
@@ -32,5 +32,18 @@ def patchy():
         fluid[:, : shape[1] // 5] = True
         white[fluid], gray[fluid] = 0, 0
         return make_anatomy(white, gray, spacing)
+
+    return build
+
+
+@pytest.fixture
+def turning():
+    """Water tensors of varying direction and of an anisotropy of 6, on an anatomy's grid."""
+
+    def build(grid):
+        points = np.moveaxis(np.indices(grid.shape), 0, -1) / 9.0
+        angle, height = points[..., 0] + points[..., 1], points[..., 2]
+        fiber = np.stack([np.cos(angle) * np.cos(height), np.sin(angle) * np.cos(height), np.sin(height)], axis=-1)
+        return DiffusionTensor.from_matrices(np.eye(3) + 5 * fiber[..., :, None] * fiber[..., None, :], grid)
 
     return build

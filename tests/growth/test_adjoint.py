@@ -8,7 +8,7 @@ from gliocast.core import InputError, Radiotherapy, Resection, Treatments, Volum
 from gliocast.growth import Simulator, adjoint
 from gliocast.growth.kernels.fused_sweeps import FusedSweeps
 from gliocast.growth.kernels.torch_sweeps import TorchSweeps
-from gliocast.growth.models import FisherKolmogorov, ProliferativeNecrotic
+from gliocast.growth.models import FisherKolmogorov, ProliferativeNecrotic, TensorFisherKolmogorov
 
 SPACING = (1.0, 1.2, 0.8)
 CENTER = (4.2, 4.4, 3.1)
@@ -54,14 +54,17 @@ def test_the_compiled_adjoint_is_that_of_tensor_operations(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("model", "own"),
+    ("make", "own"),
     [
-        (FisherKolmogorov(), (0.12, 0.06)),
-        (ProliferativeNecrotic(), (0.12, 0.06, 0.08, 0.3, 2.0, 0.4, 0.3)),
+        (lambda water: FisherKolmogorov(), (0.12, 0.06)),
+        (TensorFisherKolmogorov, (0.12, 0.06)),
+        (lambda water: ProliferativeNecrotic(), (0.12, 0.06, 0.08, 0.3, 2.0, 0.4, 0.3)),
     ],
+    ids=["fisher-kolmogorov", "tensor", "proliferative-necrotic"],
 )
-def test_gradients_of_parameters_and_seed_are_those_of_finite_differences(patchy, model, own):
+def test_gradients_of_parameters_and_seed_are_those_of_finite_differences(patchy, turning, make, own):
     anatomy = patchy((9, 9, 8))
+    model = make(turning(anatomy.grid))
     values = torch.tensor([*own, *CENTER], dtype=torch.float64, requires_grad=True)
     simulator = Simulator(model, dtype="float64", accuracy=0.05)
     weights = torch.rand((9, 9, 8), generator=torch.Generator().manual_seed(3), dtype=torch.float64)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from gliocast.core import Anatomy, ConvergenceError, InputError, Radiotherapy, Resection, Treatments, Volume
+from gliocast.core import (
+    Anatomy,
+    ConvergenceError,
+    DiffusionTensor,
+    InputError,
+    Radiotherapy,
+    Resection,
+    Treatments,
+    Volume,
+)
 from gliocast.growth import (
     DensityMap,
     DiameterReached,
@@ -15,31 +24,38 @@ from gliocast.growth import (
     Simulator,
     VolumeReached,
 )
-from gliocast.growth.models import FisherKolmogorov, ProliferativeNecrotic
+from gliocast.growth.models import FisherKolmogorov, ProliferativeNecrotic, TensorFisherKolmogorov
 
 SHAPE, CENTER = (30, 28, 26), (14.3, 16.1, 12.6)
-#: Each equation with values for its own parameters.
+#: Each equation, made for an anatomy's grid, with values for its own parameters.
 EQUATIONS = {
-    "fisher-kolmogorov": (FisherKolmogorov(), (0.2, 0.08)),
-    "proliferative-necrotic": (ProliferativeNecrotic(), (0.2, 0.08, 0.1, 0.4, 2.0, 0.4, 0.3)),
+    "fisher-kolmogorov": (lambda grid, turning: FisherKolmogorov(), (0.2, 0.08)),
+    "tensor": (lambda grid, turning: TensorFisherKolmogorov(turning(grid)), (0.2, 0.08)),
+    "proliferative-necrotic": (
+        lambda grid, turning: ProliferativeNecrotic(),
+        (0.2, 0.08, 0.1, 0.4, 2.0, 0.4, 0.3),
+    ),
 }
 BACKENDS = ["numba", "numba-single", "torch"]
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 
 
-@pytest.fixture(params=EQUATIONS, scope="module")
-def equation(request):
-    return EQUATIONS[request.param]
+@pytest.fixture(params=EQUATIONS)
+def equation(request, turning):
+    """The model for a grid, and values for its parameters."""
+    make, own = EQUATIONS[request.param]
+    return lambda grid: make(grid, turning), own
 
 
 @pytest.fixture
 def grow(equation, patchy):
     """Snapshots of the equation; keywords go to the simulator."""
-    model, own = equation
+    make, own = equation
 
-    def run(*, days=(20.0, 45.0), seed=CENTER, anatomy=None, rates=None, **options):
-        simulator = Simulator(model, **options)
-        return list(simulator.snapshots((*(rates or own), *seed), anatomy or patchy(SHAPE), days=list(days)))
+    def run(*, days=(20.0, 45.0), seed=CENTER, anatomy=None, model=None, **options):
+        anatomy = anatomy or patchy(SHAPE)
+        simulator = Simulator(model or make(anatomy.grid), **options)
+        return list(simulator.snapshots((*own, *seed), anatomy, days=list(days)))
 
     return run
 
@@ -73,33 +89,55 @@ def test_density_stays_between_zero_and_one_and_out_of_fluid(grow, patchy, backe
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])
 def test_without_division_every_cell_is_kept(equation, patchy, backend):
-    model, own = equation
+    make, own = equation
+    anatomy = patchy(SHAPE)
     values = (own[0], 0.0, *own[2:], *CENTER)
-    early, late = Simulator(model, backend=backend, dtype="float64")(values, patchy(SHAPE), days=[1e-3, 60.0])
+    early, late = Simulator(make(anatomy.grid), backend=backend, dtype="float64")(values, anatomy, days=[1e-3, 60.0])
     # the densities handed out are float32
     assert late.burden() == pytest.approx(early.burden(), rel=1e-6)
 
 
+def mirror(model, axis):
+    """The equation in a brain that is mirrored along an axis."""
+    if not isinstance(model, TensorFisherKolmogorov):
+        return model
+    signs = np.ones(3)
+    signs[axis] = -1
+    matrices = np.flip(model.water.matrices(), axis) * signs[:, None] * signs
+    return TensorFisherKolmogorov(DiffusionTensor.from_matrices(matrices, model.water.grid))
+
+
+def turn(model, order, grid):
+    """The equation in a brain whose axes are permuted."""
+    if not isinstance(model, TensorFisherKolmogorov):
+        return model
+    matrices = model.water.matrices().transpose(*order, 3, 4)[..., order, :][..., order]
+    return TensorFisherKolmogorov(DiffusionTensor.from_matrices(matrices, grid))
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_mirrored_brain_grows_a_mirrored_tumor(grow, patchy, axis):
+def test_a_mirrored_brain_grows_a_mirrored_tumor(grow, equation, patchy, axis):
     anatomy = patchy(SHAPE)
     parts = (anatomy.white_matter, anatomy.gray_matter, anatomy.csf, anatomy.brain)
     flipped = Anatomy(*(np.ascontiguousarray(np.flip(part, axis)) for part in parts), anatomy.grid)
     seed = np.array(CENTER)
     seed[axis] = SHAPE[axis] - 1 - seed[axis]
     ours = grow(anatomy=anatomy, dtype="float64")[-1]
-    mirrored = grow(anatomy=flipped, seed=seed, dtype="float64")[-1]
+    model = mirror(equation[0](anatomy.grid), axis)
+    mirrored = grow(anatomy=flipped, seed=seed, model=model, dtype="float64")[-1]
     np.testing.assert_allclose(np.flip(mirrored.density.data, axis), ours.density.data, atol=1e-6)
 
 
-def test_turned_axes_grow_a_turned_tumor(grow, patchy):
+def test_turned_axes_grow_a_turned_tumor(grow, equation, patchy):
     anatomy = patchy(SHAPE)
     parts = (anatomy.white_matter, anatomy.gray_matter, anatomy.csf, anatomy.brain)
     order = (2, 0, 1)
     turned = tuple(np.ascontiguousarray(part.transpose(order)) for part in parts)
     grid = type(anatomy.grid)(turned[0].shape, np.eye(4))
     ours = grow(anatomy=anatomy, dtype="float64")[-1].density.data
-    other = grow(anatomy=Anatomy(*turned, grid), seed=tuple(CENTER[a] for a in order), dtype="float64")[-1].density.data
+    model = turn(equation[0](anatomy.grid), order, grid)
+    seed = tuple(CENTER[a] for a in order)
+    other = grow(anatomy=Anatomy(*turned, grid), seed=seed, model=model, dtype="float64")[-1].density.data
     np.testing.assert_allclose(other, ours.transpose(order), atol=1e-6)
 
 
@@ -115,13 +153,13 @@ def test_time_stepping_is_second_order(grow):
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])
 def test_a_batch_is_its_members_one_by_one(equation, patchy, backend):
-    model, own = equation
+    make, own = equation
     anatomies = [patchy(SHAPE, seed=seed) for seed in (0, 0, 1, 1)]
     values = np.array([(*own, *CENTER)] * 4)
     values[1, :2] *= 0.5
     values[2, -3:] += (2.0, 1.0, -1.5)
     values[3, -2] = 0.0  # in fluid: can't begin
-    simulator = Simulator(model, backend=backend, accuracy=1e-3)
+    simulator = Simulator(make(anatomies[0].grid), backend=backend, accuracy=1e-3)
     batch = list(simulator.batch(values, anatomies, days=[20.0, 40.0]))
     assert batch[3] is None
     for row, anatomy, densities in zip(values[:3], anatomies, batch, strict=False):
@@ -134,13 +172,13 @@ def test_a_batch_is_its_members_one_by_one(equation, patchy, backend):
 def test_compiled_tensor_sweeps_are_the_plain_ones(equation, patchy):
     if os.environ.get("GLIOCAST_TEST_COMPILE") != "1":
         pytest.skip("compiling takes a minute; set GLIOCAST_TEST_COMPILE=1")
-    model, own = equation
+    make, own = equation
     values = np.array([(*own, *CENTER)] * 2)
     values[1, :2] *= 0.5
     for anatomy in (patchy(SHAPE), patchy((25, 30, 28))):
         results = []
         for compiled in (True, False):
-            simulator = Simulator(model, backend="torch", compiled=compiled)
+            simulator = Simulator(make(anatomy.grid), backend="torch", compiled=compiled)
             (one,), (other,) = simulator.batch(values, anatomy, days=[20.0])
             results.append((one.data, other.data, simulator(values[0], anatomy, days=[20.0])[0].data))
         for ours, reference in zip(*results, strict=True):
@@ -161,12 +199,12 @@ def test_a_resection_empties_its_cavity_for_good(grow, patchy, backend):
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])
 def test_fractions_kill_after_the_linear_quadratic_law(equation, patchy, backend):
-    model, own = equation
+    make, own = equation
     anatomy = patchy(SHAPE)
     dose = np.full(SHAPE, 4.0, np.float32)
     dose[15:] = 10.0
     course = Radiotherapy(Volume(dose, anatomy.grid), (20.0, 20.0 + 1e-6), alpha=0.1, alpha_beta=10.0)
-    simulator = Simulator(model, treatments=Treatments((course,)), backend=backend, dtype="float64")
+    simulator = Simulator(make(anatomy.grid), treatments=Treatments((course,)), backend=backend, dtype="float64")
     before, after = simulator.snapshots((*own, *CENTER), anatomy, days=[20.0, 20.0 + 2e-6])
 
     def living(snapshot):
@@ -199,9 +237,9 @@ def test_a_constant_drug_is_a_smaller_rate_where_cells_are_sparse(patchy):
 
 
 def test_a_stop_is_met_in_time(equation, patchy):
-    model, own = equation
+    make, own = equation
     anatomy = patchy((40, 40, 40))
-    simulator = Simulator(model, progress=None)
+    simulator = Simulator(make(anatomy.grid))
     values = (*own, 20.0, 24.0, 20.0)
     level = 0.2
     by_volume = simulator.until(values, anatomy, VolumeReached(2000.0, level)).density
@@ -265,12 +303,12 @@ def test_a_dose_on_another_grid_is_refused_before_any_work(grow, patchy):
 
 @pytest.mark.parametrize("value", [-0.1, np.nan, np.inf])
 def test_every_parameter_outside_its_support_is_refused(equation, patchy, value):
-    model, own = equation
+    make, own = equation
     for n in range(len(own)):
         values = [*own, *CENTER]
         values[n] = value
         with pytest.raises(InputError):
-            Simulator(model)(values, patchy(SHAPE), days=[10.0])
+            Simulator(make(patchy(SHAPE).grid))(values, patchy(SHAPE), days=[10.0])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 
 from gliocast.core.box import Box
 from gliocast.growth.kernels import NumbaSweeps, conductance
-from gliocast.growth.kernels.numba_sweeps import Isotropic
+from gliocast.growth.kernels.numba_operators import Isotropic
 from gliocast.growth.kernels.pointwise import exponential
 from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
 from gliocast.growth.kernels.torch_sweeps import TorchSweeps

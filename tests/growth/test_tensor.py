@@ -8,12 +8,13 @@ from gliocast.anatomy import tensor_mobility
 from gliocast.core import DiffusionTensor, Grid, InputError
 from gliocast.core.box import Box
 from gliocast.core.tensor import from_matrices, transform
-from gliocast.growth.kernels import NumbaKernel, conductance
+from gliocast.growth.kernels import conductance
+from gliocast.growth.kernels.numba_operators import Isotropic
 from gliocast.growth.kernels.numba_tensor import laplacian
 from gliocast.growth.kernels.selling import MAX_REACH
 from gliocast.growth.kernels.tensor import TensorConductance, tensor_conductance
 from gliocast.growth.kernels.torch_tensor import TensorBlocks, tensor_blocks, tensor_laplacian
-from gliocast.growth.models import FisherKolmogorov
+from gliocast.growth.models.fisher_kolmogorov import mobility as isotropic_mobility
 
 UNIT = (1.0, 1.0, 1.0)
 #: Needle, disk, and neither: eigenvalues of condition number up to 50.
@@ -96,13 +97,13 @@ def test_diagonal_tensor_gives_the_isotropic_scheme(spacing):
 
 def test_isotropic_tensor_moves_cells_as_the_isotropic_sweep_does(patchy):
     anatomy = patchy((12, 11, 10))
-    mobility = FisherKolmogorov().mobility(anatomy).astype(np.float64)
+    mobility = isotropic_mobility(anatomy, 10.0).astype(np.float64)
     tensor = mobility * uniform(np.eye(3), mobility.shape)
     faces, full = conductance(mobility, UNIT, np.float64), tensor_conductance(tensor, UNIT, np.float64)
-    kernel = NumbaKernel(faces, parallel=False)
+    operator = Isotropic(faces, parallel=False)
     y = np.random.default_rng(1).uniform(0, 1, mobility.shape)
     expected, out = np.zeros_like(y), np.zeros_like(y)
-    kernel.first_stage(y, expected, out, whole(full), 0.0)
+    operator.first_stage(y, expected, out, whole(full), 0.0)
     np.testing.assert_allclose(apply(full, y), expected, atol=1e-14)
     assert full.bound == pytest.approx(faces.bound, rel=1e-14)
 
@@ -377,7 +378,7 @@ def test_tensor_without_direction_gives_the_isotropic_model(patchy):
     anatomy = patchy((12, 11, 10))
     water = DiffusionTensor(7e-4 * uniform(np.eye(3), anatomy.grid.shape), anatomy.grid)
     mobility = tensor_mobility(water, anatomy, anisotropy=5.0)
-    expected = FisherKolmogorov().mobility(anatomy)
+    expected = isotropic_mobility(anatomy, 10.0)
     for component in mobility.data[:3]:
         np.testing.assert_allclose(component, expected, rtol=1e-6)
     assert np.abs(mobility.data[3:]).max() < 1e-7

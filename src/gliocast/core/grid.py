@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gliocast.core.box import Box
 from gliocast.core.errors import InputError
 
 #: Two affines describe one grid if no voxel corner moves by more than this fraction of a voxel.
@@ -83,6 +84,19 @@ class Grid:
         affine[:3, 3] = self.world_from_voxel(np.asarray(lower))
         shape = tuple(int(b) - int(a) for a, b in zip(lower, upper, strict=True))
         return Grid(shape, affine)  # type: ignore[arg-type]
+
+    def locate(self, part: "Grid", subject: str) -> Box:
+        """Where a grid that was cropped from this one lies in it.
+
+        Raises:
+            InputError: it wasn't.
+        """
+        corner = np.rint(self.voxel_from_world(part.world_from_voxel(np.zeros(3)))).astype(int)
+        lower, upper = tuple(corner.tolist()), tuple((corner + np.array(part.shape)).tolist())
+        part.require_same(self.crop(lower, upper), subject)
+        if min(lower) < 0 or any(b > n for b, n in zip(upper, self.shape, strict=True)):
+            raise InputError(subject, expected=f"a grid that holds {part}", got=f"{self}", advice="pad it first")
+        return Box(lower, upper)
 
     def coarsen(self, factors: tuple[int, int, int]) -> "Grid":
         """The grid whose voxels are blocks of `factors` voxels of this one; each axis must divide."""

@@ -88,6 +88,10 @@ class DiffusionTensor:
             )
         return cls(from_matrices(matrices), grid)
 
+    def part(self, grid: Grid) -> "DiffusionTensor":
+        """The tensors on a grid that was cropped from this one's."""
+        return DiffusionTensor(self.data[(slice(None), *self.grid.locate(grid, "diffusion tensor").slices)], grid)
+
     def matrices(self) -> np.ndarray:
         """The tensors as matrices, float32, shape (x, y, z, 3, 3)."""
         return to_matrices(self.data)

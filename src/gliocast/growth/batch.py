@@ -36,11 +36,22 @@ def grow_batch(
         domains = [_place(simulator, row, place, days) for row, place in zip(rows, places, strict=True)]
         able = [n for n, domain in enumerate(domains) if domain is not None]
         results: list[list[Density] | None] = [None] * len(rows)
-        if able:
-            grown = _solve(simulator, rows[able], [places[n] for n in able], [domains[n] for n in able], days)  # type: ignore[misc]
-            for n, densities in zip(able, grown, strict=True):
+        for group in _groups(simulator, places, able):
+            windows = [domains[n] for n in group]
+            grown = _solve(simulator, rows[group], [places[n] for n in group], windows, days)  # type: ignore[arg-type]
+            for n, densities in zip(group, grown, strict=True):
                 results[n] = densities
         yield from results
+
+
+def _groups(simulator: Simulator, anatomies: Sequence[Anatomy], able: list[int]) -> list[list[int]]:
+    """Rows that can be stacked: all of them, or, where the model's media can't be, those of one anatomy each."""
+    if not able or getattr(simulator.model, "stackable", True):
+        return [able] if able else []
+    groups: dict[int, list[int]] = {}
+    for n in able:
+        groups.setdefault(id(anatomies[n]), []).append(n)
+    return list(groups.values())
 
 
 def _place(simulator: Simulator, row: np.ndarray, anatomy: Anatomy, days: Sequence[float]) -> Box | None:

@@ -193,9 +193,8 @@ class DensityMap:
 
     def cells(self, values: Sequence[Any] | Any, grid: Grid, tissue: np.ndarray) -> tuple[Any, Box]:
         """The density inside tissue; see `Start`."""
-        offset = np.rint(self.density.grid.voxel_from_world(grid.world_from_voxel(np.zeros(3)))).astype(int)
-        window = tuple(slice(a, a + n) for a, n in zip(offset, grid.shape, strict=True))
-        data = np.where(tissue, self.density.data[window], 0)
+        window = self.density.grid.locate(grid, "initial density")
+        data = np.where(tissue, self.density.data[window.slices], 0)
         if not data.any():
             raise OutsideTissueError(
                 "initial density", expected="cells in white or gray matter", got="none", advice="check its place"

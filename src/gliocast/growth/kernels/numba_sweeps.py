@@ -1,14 +1,15 @@
 """Fields and their sweeps on the CPU: arrays changed in place inside of an active box that follows the tumor."""
 
 import math
-from typing import Protocol
 
 import numpy as np
 
 from gliocast.core.box import Box
 from gliocast.growth.kernels.conductance import Conductance, empty_faces, inverse_squares
 from gliocast.growth.kernels.numba_loops import SHARED, SINGLE, support
+from gliocast.growth.kernels.numba_operators import Anisotropic, Crowded, Isotropic, Operator
 from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
+from gliocast.growth.kernels.tensor import TensorConductance
 
 #: Dead cells leave at least this much room, for the division by it [1].
 LEAST_ROOM = 1e-3
@@ -18,120 +19,6 @@ SUPPORT_LEVEL = 1e-5
 
 #: The reach of one step, in diffusion lengths sqrt(2 D tau), that the box keeps free around its support [1].
 REACH = 2.0
-
-
-class Operator(Protocol):
-    """What diffusion asks of  L = div(M grad .): a bound, and two sweeps in a box."""
-
-    @property
-    def bound(self) -> float:
-        """Gershgorin bound of the spectral radius [1/mm^2]."""
-        ...
-
-    def first_stage(self, y0: np.ndarray, lap: np.ndarray, out: np.ndarray, box: Box, scale: float) -> None:
-        """lap <- L y0, out <- y0 + scale lap."""
-        ...
-
-    def stage(
-        self,
-        y0: np.ndarray,
-        lap: np.ndarray,
-        y: np.ndarray,
-        previous: np.ndarray,
-        out: np.ndarray,
-        box: Box,
-        weights: tuple[float, float, float, float],
-    ) -> None:
-        """out <- the next stage, from the weights (mu, nu, mu~ scale, gamma~ scale); out may be previous."""
-        ...
-
-
-class Isotropic:
-    """The seven-point operator; each stage is one fused sweep.
-
-    Args:
-        conductance: face coefficients; they fix the floating type of the state.
-        parallel: whether threads share the box.
-    """
-
-    def __init__(self, conductance: Conductance, *, parallel: bool) -> None:
-        self.conductance = conductance
-        self._loops = SHARED if parallel else SINGLE
-        self._float = conductance.faces[0].dtype.type
-
-    @property
-    def bound(self) -> float:
-        """Gershgorin bound of the spectral radius [1/mm^2]."""
-        return self.conductance.bound
-
-    def first_stage(self, y0: np.ndarray, lap: np.ndarray, out: np.ndarray, box: Box, scale: float) -> None:
-        """lap <- L y0, out <- y0 + scale lap."""
-        self._loops["_first_stage"](y0, lap, out, *self.conductance.faces, *box, self._float(scale))
-
-    def stage(
-        self,
-        y0: np.ndarray,
-        lap: np.ndarray,
-        y: np.ndarray,
-        previous: np.ndarray,
-        out: np.ndarray,
-        box: Box,
-        weights: tuple[float, float, float, float],
-    ) -> None:
-        """out <- the next stage; out may be previous."""
-        numbers = (self._float(w) for w in weights)
-        self._loops["_stage"](y0, lap, y, previous, out, *self.conductance.faces, *box, *numbers)
-
-
-class Crowded:
-    r"""The operator  p -> div(D K grad(p / K))  in the relative density p / K, where K is the room that cells have.
-
-    It is  (1/K) L_{DK}  acting on p / K. The face coefficients are made anew whenever K changes.
-
-    Args:
-        mobility: D(x) / D_w, closed cells are zero.
-        spacing: cell size [mm].
-        parallel: whether threads share the box.
-    """
-
-    def __init__(self, mobility: np.ndarray, spacing: tuple[float, float, float], *, parallel: bool) -> None:
-        self._mobility = mobility
-        self._loops = SHARED if parallel else SINGLE
-        self._float = mobility.dtype.type
-        self._inverse_squares = inverse_squares(spacing, self._float)
-        self._faces = empty_faces(mobility.shape, self._float)
-        self._product, self._scratch = np.zeros_like(mobility), np.zeros_like(mobility)
-        self.room = np.ones_like(mobility)
-        # a harmonic mean is at most twice the smaller of its parts, so  w_f / K <= 2 D / h^2
-        self.bound = 8 * float(mobility.max()) * float(sum(self._inverse_squares))
-
-    def make_room(self, room: np.ndarray, box: Box) -> None:
-        """Take another K > 0, given inside of a box."""
-        self.room[box.slices] = room
-        np.multiply(self._mobility[box.slices], room, out=self._product[box.slices])
-        self._loops["_faces"](self._product, *self._faces, *box, *self._inverse_squares)
-
-    def first_stage(self, y0: np.ndarray, lap: np.ndarray, out: np.ndarray, box: Box, scale: float) -> None:
-        """lap <- L y0 / K, out <- y0 + scale lap."""
-        self._loops["_weighted_laplacian"](y0, lap, self.room, *self._faces, *box)
-        inside = box.slices
-        np.multiply(lap[inside], self._float(scale), out=out[inside])
-        out[inside] += y0[inside]
-
-    def stage(
-        self,
-        y0: np.ndarray,
-        lap: np.ndarray,
-        y: np.ndarray,
-        previous: np.ndarray,
-        out: np.ndarray,
-        box: Box,
-        weights: tuple[float, float, float, float],
-    ) -> None:
-        """out <- the next stage; out may be previous."""
-        self._loops["_weighted_laplacian"](y, self._scratch, self.room, *self._faces, *box)
-        numbers = (self._float(w) for w in weights)
-        self._loops["_combine"](y0, lap, y, self._scratch, previous, out, *box, *numbers)
 
 
 class NumbaSweeps:
@@ -184,8 +71,10 @@ class NumbaSweeps:
         """Another field of the same numbers."""
         return field.copy()
 
-    def operator(self, coefficients: Conductance) -> Operator:
+    def operator(self, coefficients: Conductance | TensorConductance) -> Operator:
         """The operator of given coefficients."""
+        if isinstance(coefficients, TensorConductance):
+            return Anisotropic(coefficients, parallel=self._parallel)
         return Isotropic(coefficients, parallel=self._parallel)
 
     def from_mobility(self, mobility: np.ndarray) -> Operator:

@@ -1,19 +1,15 @@
 """Sweeps of the tensor operator over the active box, compiled for the CPU.
 
-As in `numba_kernel`, rows along the last axis are indexed whole and each inner loop touches few arrays. Symbols: y
+As in `numba_loops`, rows along the last axis are indexed whole and each inner loop touches few arrays. Symbols: y
 density; L the operator of `tensor_conductance`; weights, runs, starts, rows those of `TensorConductance`.
 """
-
-from collections.abc import Callable
-from typing import Any
 
 import numba
 import numpy as np
 
 from gliocast.core.box import Box
+from gliocast.growth.kernels.compiled import compile_loops
 from gliocast.growth.kernels.tensor import TensorConductance
-
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 
 
 @numba.njit(inline="always")
@@ -50,12 +46,8 @@ def _laplacian(y, out, weights, runs, starts, rows, low, high):  # type: ignore[
                 v[k] = row[k]
 
 
-def _compile(*, parallel: bool) -> Callable[..., None]:
-    return numba.njit(parallel=parallel, **_OPTIONS)(_laplacian)
-
-
 #: The same loop twice: threads share one solve, or each solve of a batch has one thread to itself.
-SHARED, SINGLE = _compile(parallel=True), _compile(parallel=False)
+SHARED, SINGLE = (compile_loops(_laplacian, parallel=parallel)["_laplacian"] for parallel in (True, False))
 
 
 def laplacian(

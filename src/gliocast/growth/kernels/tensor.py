@@ -22,7 +22,7 @@ Weickert's stencil of 26 neighbors beyond an anisotropy of about 6.
 Source: Fehrenbach & Mirebeau, J. Math. Imaging Vis. 49 (2014), Section 2. Departures: as said above.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numba
@@ -68,6 +68,12 @@ class TensorConductance:
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """What the compiled sweeps take."""
         return self.weights, self.runs, self.starts, self.rows
+
+    def closed(self, cells: np.ndarray) -> "TensorConductance":
+        """The same with some cells (bool) shut off from their neighbors."""
+        weights = self.weights.copy()
+        _close(weights, self.runs, self.starts, self.rows, np.ascontiguousarray(cells))
+        return replace(self, weights=weights)
 
     @cached_property
     def num_bytes(self) -> int:
@@ -313,3 +319,16 @@ def _degree(weights, runs, starts, rows, degree):  # type: ignore[no-untyped-def
                 first, last = runs[run, 3], runs[run, 4]
                 for k in range(first, last):
                     degree[i, j, k] += weights[starts[run] + k - first]
+
+
+@numba.njit(nogil=True, cache=True)
+def _close(weights, runs, starts, rows, cells):  # type: ignore[no-untyped-def]
+    """Set the weights of all edges that end in closed cells to zero."""
+    nx, ny, _ = cells.shape
+    for i in range(nx):
+        for j in range(ny):
+            for run in range(rows[i * ny + j], rows[i * ny + j + 1]):
+                x, y, z, first, last = runs[run]
+                for k in range(first, last):
+                    if cells[i, j, k] or cells[i + x, j + y, k + z]:
+                        weights[starts[run] + k - first] = 0

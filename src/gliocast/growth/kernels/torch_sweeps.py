@@ -17,6 +17,8 @@ from gliocast.growth.kernels import pointwise
 from gliocast.growth.kernels.conductance import Conductance
 from gliocast.growth.kernels.numba_sweeps import LEAST_ROOM
 from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
+from gliocast.growth.kernels.tensor import TensorConductance
+from gliocast.growth.kernels.torch_tensor import tensor_blocks, tensor_operator
 
 Tensor = torch.Tensor
 
@@ -73,11 +75,13 @@ class Operator:
         apply: (field, *coefficients) -> L field; a function of the module, so that it is compiled once.
         coefficients: tensors, with or without a batch in front.
         bound: Gershgorin bound of the spectral radius [1/mm^2].
+        compilable: whether compiling is worth its time; it would come back for every tensor field.
     """
 
     apply: Callable[..., Tensor]
     coefficients: tuple[Tensor, ...]
     bound: float
+    compilable: bool = True
 
 
 class Crowded:
@@ -170,8 +174,12 @@ class TorchSweeps:
         """The field itself, which nothing changes."""
         return field
 
-    def operator(self, coefficients: Conductance) -> Operator:
+    def operator(self, coefficients: Conductance | TensorConductance) -> Operator:
         """The operator of given coefficients."""
+        if isinstance(coefficients, TensorConductance):
+            blocks = tensor_blocks(coefficients, device=str(self.device))
+            weights = tuple(self.load(weight) for weight in blocks.weights)
+            return Operator(tensor_operator(blocks), weights, coefficients.bound, compilable=False)
         return Operator(laplacian, tuple(self.load(face) for face in coefficients.faces), coefficients.bound)
 
     def from_mobility(self, mobility: Tensor) -> Operator:
@@ -192,7 +200,7 @@ class TorchSweeps:
         stages = num_stages(largest, operator.bound)
         self.num_updates += stages * field.numel()
         first_weight, rest = _table(stages, self.dtype, self.device)
-        first, following = _stages_of(operator.apply, compiled=self._compiled)
+        first, following = _stages_of(operator.apply, compiled=self._compiled and operator.compilable)
         lap, y = first(field, first_weight * size, *operator.coefficients)
         previous = field
         for weights in rest.unbind():

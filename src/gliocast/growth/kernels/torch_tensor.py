@@ -3,6 +3,7 @@
 The runs of `TensorConductance` become one dense block of weights per offset, just large enough to hold its edges.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +88,15 @@ def tensor_laplacian(y: torch.Tensor, coefficients: TensorBlocks) -> torch.Tenso
         coefficients: edge weights.
     """
     return _TensorLaplacian.apply(y, coefficients.offsets, coefficients.corners, *coefficients.weights)
+
+
+def tensor_operator(coefficients: TensorBlocks) -> Callable[..., torch.Tensor]:
+    """L as a function of the density and of the weights of all blocks."""
+
+    def apply(y: torch.Tensor, *weights: torch.Tensor) -> torch.Tensor:
+        return _TensorLaplacian.apply(y, coefficients.offsets, coefficients.corners, *weights)
+
+    return apply
 
 
 class _TensorLaplacian(torch.autograd.Function):

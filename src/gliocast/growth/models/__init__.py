@@ -2,5 +2,6 @@
 
 from gliocast.growth.models.fisher_kolmogorov import FisherKolmogorov
 from gliocast.growth.models.proliferative_necrotic import ProliferativeNecrotic
+from gliocast.growth.models.tensor_fisher_kolmogorov import TensorFisherKolmogorov
 
-__all__ = ["FisherKolmogorov", "ProliferativeNecrotic"]
+__all__ = ["FisherKolmogorov", "ProliferativeNecrotic", "TensorFisherKolmogorov"]

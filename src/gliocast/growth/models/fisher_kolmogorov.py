@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gliocast.anatomy.diffusion_tensor import TISSUE_FRACTION
 from gliocast.core import POSITIVE, Anatomy, InputError, Parameter
 from gliocast.growth.kernels.conductance import Conductance, conductance
 from gliocast.growth.models.logistic import LogisticGrowth
@@ -35,9 +36,6 @@ PROLIFERATION_RATE = Parameter(
     typical=(0.002, 0.2),
     source="proliferation-invasion model fits to patients, Harpold, Alvord & Swanson (2007)",
 )
-
-#: A voxel belongs to the domain of growth if at least this share of it is white or gray matter.
-TISSUE_FRACTION = 0.5
 
 #: Ratios of diffusivity outside of this range are a mistake [1].
 _RATIOS = (0.1, 1e4)
