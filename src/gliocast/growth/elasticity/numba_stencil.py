@@ -153,7 +153,11 @@ def _relax(u, before, r, scale, out, momentum, weight, lam, mu2, mxy, mxz, myz, 
             for component in range(3):
                 low, high = _inside(component, a, b, nc)
                 f, v, t = w[13 + component, low:high], u[component, a, b, low:high], out[component, a, b, low:high]
-                d, q, old = scale[component, a, b, low:high], r[component, a, b, low:high], before[component, a, b, low:high]
+                d, q, old = (
+                    scale[component, a, b, low:high],
+                    r[component, a, b, low:high],
+                    before[component, a, b, low:high],
+                )
                 for c in range(f.size):
                     t[c] = v[c] + momentum * (v[c] - old[c]) + weight * d[c] * (q[c] - f[c])
 

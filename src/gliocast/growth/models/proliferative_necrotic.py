@@ -29,6 +29,7 @@ from gliocast.growth.kernels.conductance import Conductance, conductance
 from gliocast.growth.models.fisher_kolmogorov import (
     PROLIFERATION_RATE,
     WHITE_MATTER_DIFFUSIVITY,
+    fastest_mobility,
     mobility,
     require_ratio,
 )
@@ -143,7 +144,7 @@ class ProliferativeNecrotic:
     def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
         """Fastest reaction [1/d] and fastest diffusivity of cells [mm^2/d]."""
         diffusivity, rate, death, _, _, uptake, _ = values
-        return np.maximum(np.maximum(rate, death), uptake), diffusivity
+        return np.maximum(np.maximum(rate, death), uptake), diffusivity * fastest_mobility(self.diffusivity_ratio)
 
     def medium(self, anatomy: Anatomy, dtype: type) -> Medium:
         """What the tissue makes of migration and of the nutrient."""
