@@ -36,3 +36,26 @@ def test_steps_are_short_enough_for_a_nutrient_that_spreads_fast(patchy, own):
     deficit = default.fields["nutrient_deficit"]
     assert deficit.min() > -1e-6  # it was -0.01
     assert np.abs(deficit - reference.fields["nutrient_deficit"]).max() < 0.02  # it was 0.2
+
+
+@pytest.mark.parametrize(
+    "pace", [Pace(0.1, 4.0, 5e-3), Pace(0.0, 4.0, 5e-3), Pace(0.1, np.inf, 1e-3), Pace(0.0, np.inf, 1e-3)]
+)
+def test_a_march_takes_the_steps_of_a_known_interval_and_ends_with_it(pace):
+    marched, known = list(pace.march(300.0)), pace.steps(0.0, 300.0)
+    assert sum(marched) == pytest.approx(300.0)
+    assert len(marched) == len(known)
+    # those of the interval are shortened alike, so that the last one ends with it
+    assert all(a >= b * (1 - 1e-9) for a, b in zip(marched[:-1], known[:-1], strict=True))
+
+
+def test_a_stop_asks_only_for_the_steps_that_it_takes(patchy):
+    """Ten thousand days at this accuracy are more steps than any solve may take."""
+    simulator = Simulator(accuracy=1e-4, backend="numba-single")
+    grown = simulator.until((0.2, 0.2, *CENTER), patchy(SHAPE), VolumeReached(500.0))
+    assert grown.density.volume_above(0.675) == pytest.approx(500, rel=0.02)
+
+
+def test_a_march_that_would_take_forever_is_refused():
+    with pytest.raises(ConvergenceError, match="check the units"):
+        list(Pace(1e9, 4.0, 5e-3).march(1e3))

@@ -156,7 +156,7 @@ class Simulator:
             max_days: when to give up [d].
 
         Raises:
-            ConvergenceError: the size isn't reached in time. Otherwise as `__call__`.
+            ConvergenceError: the size isn't reached in time, or in 20,000 steps. Otherwise as `__call__`.
         """
         if self.treatments is not None and len(tuple(self.treatments)) > 0:
             raise InputError(
@@ -170,18 +170,18 @@ class Simulator:
             return stop.size(_numbers(dynamics, dynamics.density(now)), domain.grid.voxel_volume)
 
         time = 0.0
-        for step in pace.steps(0.0, max_days):
+        for step in pace.march(max_days):
             before = dynamics.copy(state)
             state = strang(dynamics, state, [step])
             if size(state) >= 1:
-                low, high = 0.0, float(step)
+                low, high = 0.0, step
                 while high - low > _STOP_TOLERANCE * step:
                     middle = (low + high) / 2
                     state = strang(dynamics, dynamics.copy(before), [middle])
                     low, high = (low, middle) if size(state) >= 1 else (middle, high)
                 state = strang(dynamics, before, [high])
                 return _snapshot(dynamics, state, domain, anatomy.grid, time + high)
-            time += float(step)
+            time += step
         raise ConvergenceError(
             "stop",
             expected=f"a tumor that reaches {stop} within {max_days:g} d",
