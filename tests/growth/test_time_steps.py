@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gliocast.core import ConvergenceError
+from gliocast.core import ConvergenceError, Radiotherapy, Treatments, Volume
 from gliocast.growth import Simulator, VolumeReached
 from gliocast.growth.models import ProliferativeNecrotic
 from gliocast.growth.time_grid import Pace
@@ -36,6 +36,21 @@ def test_steps_are_short_enough_for_a_nutrient_that_spreads_fast(patchy, own):
     deficit = default.fields["nutrient_deficit"]
     assert deficit.min() > -1e-6  # it was -0.01
     assert np.abs(deficit - reference.fields["nutrient_deficit"]).max() < 0.02  # it was 0.2
+
+
+def test_steps_are_short_enough_for_the_edges_of_a_dose(uniform):
+    anatomy = uniform((24, 22, 20))
+    target = np.zeros(anatomy.grid.shape, bool)
+    target[8:16, 7:15, 6:14] = True
+    course = Radiotherapy.to_target(Volume(target, anatomy.grid), 60.0, days=[40.0 + n for n in range(10)], alpha=0.08)
+    grown = [
+        Simulator(treatments=Treatments((course,)), accuracy=accuracy, backend="numba-single")(
+            (1.0, 0.005, 12.0, 11.0, 10.0), anatomy, days=[80.0]
+        )[0].data
+        for accuracy in (5e-3, 2e-4)
+    ]
+    # The accuracy asked for. A long step would leave half of every edge; with steps of the tumor's age it did.
+    assert np.linalg.norm(grown[0] - grown[1]) < 5e-3 * np.linalg.norm(grown[1])
 
 
 @pytest.mark.parametrize(
