@@ -88,7 +88,7 @@ def mass_effect_rows() -> Iterator[Row]:
             "conservative transport, float64",
         )
     yield below(
-        "Displacement around a ball of cells in uniform tissue: its part across the radius over its length, at 3 to 7 mm",
+        "Displacement around a ball of cells in uniform tissue: part across the radius over its length, 3 to 7 mm off",
         across_radius(),
         0.05,
         "voxels of 1 mm, and walls at 12 mm",
