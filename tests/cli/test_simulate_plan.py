@@ -140,7 +140,7 @@ def test_seed_outside_tissue_is_refused(seed, brain, tmp_path, refused):
         *(("--diffusivity-ratio", value, "diffusivity ratio") for value in ("0", "nan")),
         ("--white-matter", "absent.nii.gz", "no such file"),
         ("--out", "grown.nii", ".nii.gz"),
-        ("--out", ".", "ending in .nii.gz"),
+        ("--out", ".nii", "ending in .nii.gz"),
         ("--out", "/proc/gliocast.nii.gz", "a place that can be written"),
     ],
 )
