@@ -167,6 +167,22 @@ def test_cavity_is_dark_after_the_resection_alone():
     assert after.max() < 0.2
 
 
+def test_necrosis_is_outlined_where_half_of_the_cells_are_dead():
+    grid = grid_of()
+    density = density_on(grid, 150.0)
+    shot = Shot.of(density, necrotic=np.where(ball(grid, 14), 0.8, 0.2).astype(np.float32) * density.data)
+    share = shot.dead_share(grid)
+    np.testing.assert_array_equal(share > 0.5, ball(grid, 14))
+    assert not share[density.data < 0.05].any()
+    film = make_film()
+    with_core = Film("Test", grid, film.background, film.brain, [shot, shot], film.curve, film.treatments)
+    assert with_core.has_necrosis
+    assert not film.has_necrosis
+    (drawn, _), (*_, plain) = movie_frames(with_core), movie_frames(film)
+    panels = slice(65, drawn.shape[0] // 2)
+    assert (drawn[panels] != plain[panels]).any()
+
+
 def test_treatments_stand_above_the_curve():
     grid = grid_of()
     dose = Volume(np.where(ball(grid, 40), np.float32(60), np.float32(0)), grid)

@@ -151,7 +151,7 @@ class _Reel:
         density = snapshot.density
         self.curve.append((float(density.day or 0), density.burden() / 1000))
         if density.day in (0.0, *self.frames):
-            self.shots.append(Shot.of(density, snapshot.fields.get("displacement")))
+            self.shots.append(Shot.of(density, snapshot.fields.get("displacement"), snapshot.fields.get("necrotic")))
 
 
 def _scalars(snapshot: Snapshot) -> dict[str, np.ndarray]:

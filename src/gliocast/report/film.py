@@ -14,6 +14,9 @@ from gliocast.report.slices import Frame, Plane
 #: What is thinner than this isn't kept [1]; a picture shows nothing of it.
 FAINTEST = 2e-3
 
+#: Where there are fewer cells than this [1], it doesn't matter which of them are dead.
+_SPARSE = 0.05
+
 #: Displacement is kept at every second voxel along each axis: it is smooth.
 _STRIDE = 2
 
@@ -35,6 +38,7 @@ class Shot:
         box: where the density is more than `FAINTEST`; None where it is nowhere.
         density: inside the box, float16.
         displacement: (3, x, y, z) at every second voxel of the grid [mm, RAS], float16; None without mass effect.
+        necrotic: dead cells inside the box, float16; None where the equation knows of none.
     """
 
     day: float
@@ -42,26 +46,42 @@ class Shot:
     box: Box | None
     density: np.ndarray
     displacement: np.ndarray | None = None
+    necrotic: np.ndarray | None = None
 
     @classmethod
-    def of(cls, density: Density, displacement: np.ndarray | None = None) -> "Shot":
+    def of(cls, density: Density, displacement: np.ndarray | None = None, necrotic: np.ndarray | None = None) -> "Shot":
         """Keep of a day what pictures need.
 
         Args:
             density: on that day.
             displacement: of the tissue (3, x, y, z), from where it was to where it is [mm, RAS], or None.
+            necrotic: dead cells, a part of the density, or None.
         """
         dense = density.data > FAINTEST
         box = bounding_box(dense) if dense.any() else None
-        kept = density.data[box.slices] if box else np.zeros((0, 0, 0))
+
+        def keep(data: np.ndarray) -> np.ndarray:
+            return (data[box.slices] if box else np.zeros((0, 0, 0))).astype(np.float16)
+
         moved = None if displacement is None else displacement[:, ::_STRIDE, ::_STRIDE, ::_STRIDE].astype(np.float16)
-        return cls(float(density.day or 0), density.burden() / 1000, box, kept.astype(np.float16), moved)
+        dead = None if necrotic is None else keep(necrotic)
+        return cls(float(density.day or 0), density.burden() / 1000, box, keep(density.data), moved, dead)
 
     def on(self, grid: Grid) -> np.ndarray:
         """The density on the whole grid, float32."""
+        return self._embed(self.density, grid)
+
+    def dead_share(self, grid: Grid) -> np.ndarray:
+        """Share of the cells that is dead [1], on the whole grid; 0 where there are hardly any cells."""
+        if self.necrotic is None:
+            return np.zeros(grid.shape, dtype=np.float32)
+        cells = self.density.astype(np.float32)
+        return self._embed(np.where(cells > _SPARSE, self.necrotic / np.maximum(cells, _SPARSE), 0), grid)
+
+    def _embed(self, data: np.ndarray, grid: Grid) -> np.ndarray:
         full = np.zeros(grid.shape, dtype=np.float32)
         if self.box is not None:
-            full[self.box.slices] = self.density
+            full[self.box.slices] = data
         return full
 
 
@@ -114,6 +134,15 @@ class Film:
     def density(self, shot: Shot, plane: Plane) -> np.ndarray:
         """Slice of a day's density, (vertical, horizontal)."""
         return self.frame.cut(shot.on(self.grid), plane, self.index[plane.normal])
+
+    @cached_property
+    def has_necrosis(self) -> bool:
+        """Whether dead cells are told apart."""
+        return any(shot.necrotic is not None for shot in self.shots)
+
+    def dead_share(self, shot: Shot, plane: Plane) -> np.ndarray:
+        """Slice of the share of cells that is dead on a day, (vertical, horizontal)."""
+        return self.frame.cut(shot.dead_share(self.grid), plane, self.index[plane.normal])
 
     def origin(self, shot: Shot, plane: Plane) -> np.ndarray:
         """Where the tissue in a slice was on day 0: world coordinates (3, vertical, horizontal) [mm, RAS]."""

@@ -7,16 +7,26 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from gliocast.core import RESEARCH_NOTICE, Chemotherapy, Radiotherapy, Resection, Treatments
-from gliocast.report.style import BLUE, FAINT, GREEN, INK, VERMILLION
+from gliocast.report.film import Film, Shot
+from gliocast.report.panels import draw_contour
+from gliocast.report.slices import Plane
+from gliocast.report.style import BLUE, FAINT, GREEN, INK, SKY, VERMILLION
+
+#: Of the burden up to the day that is shown.
+CURVE_COLOR = BLUE
 
 #: Isolines drawn on top of the colors [1]: about where FLAIR begins to show a tumor, and where T1c does.
 LEVELS, LEVEL_COLORS = (0.1, 0.5), ("white", "white")
 LEVEL_DASHES: tuple[Literal["--", "-"], ...] = ("--", "-")
+
+#: The outline of necrosis: where this share of the cells is dead [1].
+NECROSIS_SHARE, NECROSIS_COLOR = 0.5, "#101010"
 
 #: Density at which a color is as opaque as it gets [1], and how opaque.
 _OPAQUE_AT, _OPACITY = 0.25, 0.8
@@ -54,13 +64,41 @@ def color_bar(axes: Axes) -> None:
         axes.axvline(level, color="white", linewidth=1.2, linestyle=dash, path_effects=rim)
 
 
-def level_handles() -> list[Line2D]:
-    """Legend entries of the isolines."""
+def level_handles(*, necrosis: bool) -> list[Line2D]:
+    """Legend entries of the isolines.
+
+    Args:
+        necrosis: whether there is one around dead cells, too.
+    """
     rim = [withStroke(linewidth=3.0, foreground="#30353c")]
-    return [
+    handles = [
         Line2D([], [], color="white", linestyle=dash, linewidth=1.6, path_effects=rim, label=f"density {level:g}")
         for level, dash in zip(LEVELS, LEVEL_DASHES, strict=True)
     ]
+    if necrosis:
+        handles.append(Line2D([], [], color=NECROSIS_COLOR, linewidth=1.6, label="half of cells dead"))
+    return handles
+
+
+def draw_outlines(axes: Axes, film: Film, shot: Shot, plane: Plane, *, linewidth: float) -> list[QuadContourSet]:
+    """Draw the isolines of a day, the outline of necrosis, and cavities; returns what was drawn.
+
+    Args:
+        axes: where to draw.
+        film: what is shown.
+        shot: of which day.
+        plane: of which slice.
+        linewidth: of the lines [pt].
+    """
+    frame, style = film.frame, {"linewidths": linewidth}
+    density = film.density(shot, plane)
+    lines = [draw_contour(axes, frame, plane, density, LEVELS, LEVEL_COLORS, linestyles=list(LEVEL_DASHES), **style)]
+    if shot.necrotic is not None:
+        share = film.dead_share(shot, plane)
+        lines.append(draw_contour(axes, frame, plane, share, [NECROSIS_SHARE], [NECROSIS_COLOR], **style))
+    for _, outline in film.cavities(shot, plane):
+        lines.append(draw_contour(axes, frame, plane, outline, [0.5], [SKY], **style))
+    return [line for line in lines if line is not None]
 
 
 def draw_curve(axes: Axes, curve: np.ndarray, treatments: Treatments, *, height_in: float) -> None:
@@ -124,6 +162,3 @@ def even_days(days: Sequence[float], number: int) -> list[int]:
     wanted = times[0] + (times[-1] - times[0]) * np.arange(1, number + 1) / number
     found = [int(np.abs(times - time).argmin()) for time in wanted]
     return [found[0], *(b for a, b in pairwise(found) if a != b)]
-
-
-CURVE_COLOR = BLUE

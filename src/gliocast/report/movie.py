@@ -20,11 +20,9 @@ from gliocast.report.film import Film, Shot
 from gliocast.report.growth import (
     CURVE_COLOR,
     LANE_IN,
-    LEVEL_COLORS,
-    LEVEL_DASHES,
-    LEVELS,
     color_bar,
     draw_curve,
+    draw_outlines,
     kinds_until,
     level_handles,
     past,
@@ -32,9 +30,9 @@ from gliocast.report.growth import (
     tint,
 )
 from gliocast.report.montage import BRAIN_BORDER_MM
-from gliocast.report.panels import Panels, draw_contour, lay_out_panels
+from gliocast.report.panels import Panels, lay_out_panels
 from gliocast.report.slices import Plane
-from gliocast.report.style import FAINT, SKY, figure_style
+from gliocast.report.style import FAINT, figure_style
 
 #: Resolution of the animated picture [1/in].
 GIF_DPI = 96
@@ -135,14 +133,15 @@ def _foot(panels: Panels, film: Film, height_in: float) -> tuple[Any, Any]:
     (line,) = curve.plot([], [], color=CURVE_COLOR, linewidth=2.0, zorder=3)
     (dot,) = curve.plot([], [], "o", color=CURVE_COLOR, markersize=7, markeredgecolor="white", zorder=4, clip_on=False)
     color_bar(figure.add_axes((0.69, 1.28 / height_in, 0.29, 0.2 / height_in)))
-    handles = level_handles()
+    handles = level_handles(necrosis=film.has_necrosis)
     figure.legend(
         handles=handles,
         loc="upper center",
         bbox_to_anchor=(0.835, 0.82 / height_in),
         ncols=len(handles),
-        fontsize=8,
-        handlelength=2.4,
+        fontsize=8 if len(handles) < 3 else 7,
+        handlelength=2.2,
+        columnspacing=1.2,
         borderaxespad=0,
     )
     say_research_only(figure, height_in)
@@ -164,23 +163,17 @@ def _animate(axes: Axes, plane: Plane, film: Film) -> _Moving:
 
 def _draw_panel(panel: _Moving, film: Film, shot: Shot) -> None:
     axes, plane = panel.axes, panel.plane
-    density = film.density(shot, plane)
     panel.anatomy.set_data(film.anatomy(shot, plane))
-    panel.color.set_data(tint(density))
+    panel.color.set_data(tint(film.density(shot, plane)))
     axes.draw_artist(panel.anatomy)
     if shot.displacement is not None:
         _draw_lattice(axes, film, shot, plane)
     axes.draw_artist(panel.color)
-    style = {"linewidths": 1.0, "linestyles": list(LEVEL_DASHES)}
-    lines = [draw_contour(axes, film.frame, plane, density, LEVELS, LEVEL_COLORS, **style)]
-    for _, outline in film.cavities(shot, plane):
-        lines.append(draw_contour(axes, film.frame, plane, outline, [0.5], [SKY], linewidths=1.0))
+    lines = draw_outlines(axes, film, shot, plane, linewidth=1.0)
     for artist in (*lines, *panel.on_top):
-        if artist is not None:
-            axes.draw_artist(artist)
+        axes.draw_artist(artist)
     for drawn in lines:
-        if drawn is not None:
-            drawn.remove()
+        drawn.remove()
 
 
 def _draw_lattice(axes: Axes, film: Film, shot: Shot, plane: Plane) -> None:

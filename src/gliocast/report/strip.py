@@ -7,19 +7,17 @@ from matplotlib.figure import Figure
 
 from gliocast.report.film import Film, Shot
 from gliocast.report.growth import (
-    LEVEL_COLORS,
-    LEVEL_DASHES,
-    LEVELS,
     color_bar,
+    draw_outlines,
     even_days,
     level_handles,
     say_research_only,
     tint,
 )
 from gliocast.report.montage import BRAIN_BORDER_MM
-from gliocast.report.panels import GAP_IN, ON_IMAGE, draw_contour, make_panel, position_of
+from gliocast.report.panels import GAP_IN, ON_IMAGE, make_panel, position_of
 from gliocast.report.slices import AXIAL, CORONAL, Plane
-from gliocast.report.style import PAGE_WIDTH_IN, SKY, figure_style, to_png
+from gliocast.report.style import PAGE_WIDTH_IN, figure_style, to_png
 
 #: Days side by side [1].
 NUM_DAYS = 5
@@ -74,16 +72,13 @@ def _draw_day(axes: Axes, film: Film, shot: Shot, plane: Plane) -> None:
     shown: dict[str, Any] = {"origin": "lower", "extent": extent, "aspect": "auto"}
     axes.imshow(film.anatomy(shot, plane), cmap="gray", vmin=0, vmax=film.white, **shown)
     axes.imshow(tint(density), interpolation="bilinear", **shown)
-    style = {"linewidths": 0.9, "linestyles": list(LEVEL_DASHES)}
-    draw_contour(axes, film.frame, plane, density, LEVELS, LEVEL_COLORS, **style)
-    for _, outline in film.cavities(shot, plane):
-        draw_contour(axes, film.frame, plane, outline, [0.5], [SKY], linewidths=0.9)
+    draw_outlines(axes, film, shot, plane, linewidth=0.9)
 
 
 def _draw_foot(figure: Figure, total_in: float, film: Film) -> None:
-    color_bar(figure.add_axes((0.36, 0.52 / total_in, 0.28, 0.16 / total_in)))
+    color_bar(figure.add_axes((0.32, 0.52 / total_in, 0.28, 0.16 / total_in)))
     figure.text(0.004, 0.6 / total_in, f"{film.title} (simulation)", va="center", fontsize=9)
-    figure.legend(
-        handles=level_handles(), loc="center right", bbox_to_anchor=(0.996, 0.6 / total_in), ncols=2, fontsize=8.5
-    )
+    handles, place = level_handles(necrosis=film.has_necrosis), (0.996, 0.6 / total_in)
+    style = {"fontsize": 8, "handlelength": 2.2, "columnspacing": 1.2}
+    figure.legend(handles=handles, loc="center right", bbox_to_anchor=place, ncols=len(handles), **style)
     say_research_only(figure, total_in)
