@@ -52,9 +52,18 @@ def difference(a, b):
     return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
+@pytest.fixture
+def fibers(brain, tmp_path):
+    """Options of a diffusion tensor along the world's x axis, as MRtrix writes it."""
+    tensor = np.multiply.outer(np.float32([1.5e-3, 3e-4, 3e-4, 0, 0, 0]), brain.tissue.astype(np.float32))
+    save(tmp_path / "tensor.nii.gz", np.moveaxis(tensor, 0, -1))
+    return ["--tensor", tmp_path / "tensor.nii.gz", "--tensor-order", "mrtrix"]
+
+
 @pytest.mark.parametrize("model", EQUATIONS)
-def test_every_model_writes_series_record_and_pictures(model, grow):
-    out = grow("--model", model, "--days", 40, "--days", 80, "--frames", 3)
+def test_every_model_writes_series_record_and_pictures(model, grow, fibers):
+    needed = fibers if EQUATIONS[model].needs_tensor else []
+    out = grow("--model", model, *needed, "--days", 40, "--days", 80, "--frames", 3)
     series, record = read_image(out), read_json(out)
     assert series.shape == (*SHAPE, 2)
     assert read_json(out, "series")["days"] == [40, 80]
@@ -65,7 +74,7 @@ def test_every_model_writes_series_record_and_pictures(model, grow):
         radius = said["equivalent_radius_mm"]["0.1"]
         assert 4 / 3 * np.pi * radius**3 / 1000 == pytest.approx(said["volume_ml"]["0.1"])
     assert record["days"][0]["burden_ml"] < record["days"][1]["burden_ml"]
-    parameters = EQUATIONS[model].model(10.0).parameters
+    parameters = EQUATIONS[model].model().parameters
     assert {p.name: p.unit for p in parameters} == {k: row["unit"] for k, row in record["parameters"].items()}
     assert Image.open(out / "growth.gif").n_frames == 3
     assert Image.open(out / "growth.png").width > 1000
@@ -77,6 +86,13 @@ def test_necrosis_is_written_beside_the_density(grow):
     assert necrotic.shape == read_image(out, "nutrient_deficit").shape == (*SHAPE, 2)
     assert (necrotic <= density + 1e-6).all()
     assert necrotic[..., 1].sum() > necrotic[..., 0].sum() > 0
+
+
+def test_cells_follow_fibers(brain, grow, fibers):
+    density = read_image(grow("--model", "tensor", *fibers, "--anisotropy", 4, "--days", 60))
+    points = nib.affines.apply_affine(affine_of_grid(), np.moveaxis(np.indices(SHAPE), 0, -1))
+    spread = [((points[..., axis] - SEED[axis]) ** 2 * density).sum() for axis in range(3)]
+    assert spread[0] > 2 * max(spread[1:])
 
 
 def test_one_day_is_a_3d_image_without_a_series(brain, grow):
@@ -204,7 +220,7 @@ def test_parameter_that_is_set_counts_and_is_recorded(grow):
 def test_listed_parameters_have_unit_range_and_source(model, gliocast, tmp_path):
     outcome = gliocast("simulate", "--model", model, "--list-parameters")
     assert (outcome.code, outcome.err) == (0, "")
-    for parameter in EQUATIONS[model].model(10.0).parameters:
+    for parameter in EQUATIONS[model].model().parameters:
         assert f"{parameter.name} ({parameter.symbol}) [{parameter.unit}]" in outcome.out
         assert parameter.source in outcome.out
         assert f"{parameter.typical[0]:g} to {parameter.typical[1]:g}" in outcome.out
@@ -286,6 +302,11 @@ REFUSED = [
     (["--model", "proliferative-necrotic", "--set", "necrosis_rate=-1"], "necrosis_rate"),
     (["--model", "proliferative-necrotic", "--set", "necrosis_threshold=1.5"], "(0, 1) [1]"),
     (["--model", "proliferative-necrotic", *(["--set", "necrosis_rate=0.1"] * 2)], "every name once"),
+    (["--model", "tensor"], "--tensor: expected a file for tensor"),
+    (["--tensor", "absent.nii.gz"], "--tensor: expected --model tensor"),
+    (["--anisotropy", "2"], "--anisotropy: expected --model tensor"),
+    (["--model", "tensor", "--tensor", "absent.nii.gz"], "no such file"),
+    (["--model", "tensor", "--tensor", "absent.nii.gz", "--anisotropy", "nan"], "a number from 1 to 100"),
     (["--initial", "density.nii.gz"], "--initial: expected to stand alone, got --seed"),
     (["--point", "--seed-width", "1"], "--point: expected to stand alone, got --seed-width"),
     (["--point", "--seed", "1", "2", "3"], "--point: expected one --seed, got 2"),

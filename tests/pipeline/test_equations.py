@@ -22,7 +22,7 @@ def test_default_is_the_middle_of_the_typical_range():
 
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_defaults_of_every_model_lie_inside_their_typical_range(name):
-    for p in EQUATIONS[name].model(10.0).parameters:
+    for p in EQUATIONS[name].model().parameters:
         assert p.typical[0] < default_value(p) < p.typical[1]
 
 

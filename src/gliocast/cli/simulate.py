@@ -82,6 +82,10 @@ Treatments = Annotated[Path | None, typer.Option(help="Treatments as JSON, see d
 White = Annotated[Path | None, typer.Option(help="Probability of white matter. The atlas if not given.")]
 Gray = Annotated[Path | None, typer.Option(help="Probability of gray matter.")]
 Csf = Annotated[Path | None, typer.Option(help="Probability of cerebrospinal fluid.")]
+Tensor = Annotated[Path | None, typer.Option(help="Diffusion tensor of water, for --model tensor.")]
+TensorOrder = Annotated[str | None, typer.Option(help="Order of its components: fsl, mrtrix or symmatrix.")]
+TensorAxes = Annotated[str | None, typer.Option(help="Axes of its components: fsl, voxel or world.")]
+Anisotropy = Annotated[float | None, typer.Option(help="How much more anisotropic cells migrate than water.")]
 Backend = Annotated[str, typer.Option(help="Solver: numba or torch.")]
 Device = Annotated[str, typer.Option(help="Where torch solves: cpu or cuda.")]
 Frames = Annotated[int, typer.Option(help="Frames of growth.gif. 0 for no pictures.")]
@@ -108,13 +112,17 @@ def simulate(
     white_matter: White = None,
     gray_matter: Gray = None,
     csf: Csf = None,
+    tensor: Tensor = None,
+    tensor_order: TensorOrder = None,
+    tensor_axes: TensorAxes = None,
+    anisotropy: Anisotropy = None,
     backend: Backend = "numba",
     device: Device = "cpu",
     frames: Frames = 31,
     quiet: opt.Quiet = False,
 ) -> None:
     """Grow a tumor in a brain: density day by day, other fields, a record, and an animated picture."""
-    from gliocast.pipeline import Beginning, Choices, Ending, Tissue, describe_equation
+    from gliocast.pipeline import Beginning, Choices, Ending, Fibers, Tissue, describe_equation
 
     if list_parameters:
         print("\n".join(describe_equation(model)))
@@ -128,6 +136,7 @@ def simulate(
         beginning=Beginning(tuple((at.x, at.y, at.z) for at in seed or ()), seed_width, point, initial),
         ending=Ending(tuple(days or ()), every, until_volume, until_diameter, level),
         tissue=Tissue(white_matter, gray_matter, csf),
+        fibers=Fibers(tensor, tensor_order, tensor_axes, anisotropy),
         treatments=treatments,
         backend=backend,
         device=device,

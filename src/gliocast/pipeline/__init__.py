@@ -1,6 +1,6 @@
 """Patient to report, and a tumor to files: composition only, no science."""
 
-from gliocast.pipeline.choices import Beginning, Choices, Ending, Tissue
+from gliocast.pipeline.choices import Beginning, Choices, Ending, Fibers, Tissue
 from gliocast.pipeline.deliver import agreement, run, run_demo
 from gliocast.pipeline.equations import EQUATIONS, Equation, describe_equation, find_equation
 from gliocast.pipeline.personalize import Findings, Options, personalize
@@ -14,6 +14,7 @@ __all__ = [
     "Choices",
     "Ending",
     "Equation",
+    "Fibers",
     "Findings",
     "Options",
     "Stopwatch",

@@ -26,6 +26,9 @@ MAX_VOLUMES = 1000
 #: Frames of the animated picture [1]: one alone doesn't move, more than this don't fit into a small file.
 FRAMES, MAX_FRAMES = 31, 120
 
+#: Cells that follow fibers more strictly than this are a mistake [1].
+MAX_ANISOTROPY = 100.0
+
 #: mm^3 in a milliliter.
 MM3_PER_ML = 1000.0
 
@@ -163,6 +166,39 @@ class Tissue:
 
 
 @dataclass(frozen=True)
+class Fibers:
+    """What directs migration in a model that knows of fibers.
+
+    Args:
+        tensor: path of the diffusion tensor of water, or None.
+        order: of its components, "fsl", "mrtrix" or "symmatrix"; None for what the header says.
+        axes: along which they are, "fsl", "voxel" or "world"; None for those usual for the order.
+        anisotropy: how much more anisotropic cells migrate than water [1]; None for as much.
+    """
+
+    tensor: Path | None = None
+    order: str | None = None
+    axes: str | None = None
+    anisotropy: float | None = None
+
+    def require_for(self, model: str, *, needed: bool) -> None:
+        """Raise InputError if the model needs a tensor that isn't there, or has none of what was given."""
+        options = {"--tensor": self.tensor, "--tensor-order": self.order, "--tensor-axes": self.axes}
+        given = [name for name, value in {**options, "--anisotropy": self.anisotropy}.items() if value is not None]
+        if needed and self.tensor is None:
+            raise InputError("--tensor", expected=f"a file for {model}", got="none", advice="give a diffusion tensor")
+        if given and not needed:
+            raise InputError(given[0], expected="--model tensor", got=model, advice="leave it out, or change the model")
+        if self.anisotropy is not None and not 1 <= self.anisotropy <= MAX_ANISOTROPY:
+            raise InputError(
+                "--anisotropy",
+                expected=f"a number from 1 to {MAX_ANISOTROPY:g}",
+                got=f"{self.anisotropy:g}",
+                advice="use 1 for that of water, or up to 10",
+            )
+
+
+@dataclass(frozen=True)
 class Choices:
     """Everything a person chooses of a simulation.
 
@@ -175,6 +211,7 @@ class Choices:
         beginning: how the tumor begins.
         ending: when to look, and when growth ends.
         tissue: where it grows.
+        fibers: what directs migration, of a model that knows of them.
         treatments: JSON file of what is done to it, or None.
         backend: "numba" or "torch".
         device: "cpu", or "cuda" for torch.
@@ -189,6 +226,7 @@ class Choices:
     beginning: Beginning = field(default_factory=Beginning)
     ending: Ending = field(default_factory=Ending)
     tissue: Tissue = field(default_factory=Tissue)
+    fibers: Fibers = field(default_factory=Fibers)
     treatments: Path | None = None
     backend: str = "numba"
     device: str = "cpu"
@@ -197,6 +235,7 @@ class Choices:
     def __post_init__(self) -> None:
         equation = find_equation(self.model)
         FisherKolmogorov(self.diffusivity_ratio)
+        self.fibers.require_for(self.model, needed=equation.needs_tensor)
         _ = self.values
         atlas = self.tissue.white_matter is None
         if equation.needs_csf and not atlas and self.tissue.csf is None:
@@ -226,9 +265,11 @@ class Choices:
     @property
     def values(self) -> tuple[float, ...]:
         """A number for each of the model's parameters, see `parameter_values`."""
-        model = find_equation(self.model).model(self.diffusivity_ratio)
         return parameter_values(
-            model, diffusivity=self.diffusivity, proliferation_rate=self.proliferation_rate, settings=self.settings
+            find_equation(self.model).model(),
+            diffusivity=self.diffusivity,
+            proliferation_rate=self.proliferation_rate,
+            settings=self.settings,
         )
 
     @property

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from gliocast.core import GrowthModel, InputError, Parameter
+from gliocast.core import DiffusionTensor, Grid, GrowthModel, InputError, Parameter
 from gliocast.growth import models
+
+#: A tensor of one voxel: a model declares its parameters before a file with its tensor is read.
+_NO_WATER = DiffusionTensor(np.zeros((6, 1, 1, 1), dtype=np.float32), Grid((1, 1, 1), np.eye(4)))
 
 
 @dataclass(frozen=True)
@@ -18,20 +22,29 @@ class Equation:
         title: as figures and records write it.
         class_name: of the model in `gliocast.growth.models`, which takes `diffusivity_ratio`.
         needs_csf: whether fluid is more to it than a place without tissue.
+        needs_tensor: whether it takes `water` and `anisotropy`, too.
     """
 
     name: str
     title: str
     class_name: str
     needs_csf: bool = False
+    needs_tensor: bool = False
 
-    def model(self, diffusivity_ratio: float) -> GrowthModel:
+    def model(
+        self, *, diffusivity_ratio: float = 10.0, water: DiffusionTensor = _NO_WATER, anisotropy: float = 1.0
+    ) -> GrowthModel:
         """The model, its parameters still open.
 
         Args:
             diffusivity_ratio: diffusivity in white over gray matter [1].
+            water: diffusion tensor of water, of a model that needs one.
+            anisotropy: how much more anisotropic cells migrate than water [1], of the same.
         """
-        built: GrowthModel = getattr(models, self.class_name)(diffusivity_ratio=diffusivity_ratio)
+        options: dict[str, Any] = {"diffusivity_ratio": diffusivity_ratio}
+        if self.needs_tensor:
+            options |= {"water": water, "anisotropy": anisotropy}
+        built: GrowthModel = getattr(models, self.class_name)(**options)
         return built
 
 
@@ -39,6 +52,7 @@ _KNOWN = (
     Equation("fisher-kolmogorov", "Fisher-Kolmogorov growth", "FisherKolmogorov"),
     Equation("proliferative-necrotic", "Proliferative-necrotic growth", "ProliferativeNecrotic"),
     Equation("mass-effect", "Growth with mass effect", "MassEffect", needs_csf=True),
+    Equation("tensor", "Growth along fibers", "TensorFisherKolmogorov", needs_tensor=True),
 )
 
 #: Those that this installation has, by name.
@@ -119,7 +133,7 @@ def describe_equation(name: str) -> list[str]:
     equation = find_equation(name)
     options = ("--diffusivity", "--proliferation-rate")
     lines = [f"{equation.name}: {equation.title}", f"models: {', '.join(EQUATIONS)}", ""]
-    for number, parameter in enumerate(equation.model(10.0).parameters):
+    for number, parameter in enumerate(equation.model().parameters):
         low, high = parameter.support.lower, parameter.support.upper
         how = options[number] if number < NUM_NAMED else f"--set {parameter.name}={default_value(parameter):.3g}"
         lines += [

@@ -1,15 +1,14 @@
 """A simulation made ready: files read and checked, a solver and its numbers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gliocast.cohort import atlas_anatomy
-from gliocast.core import Anatomy, Density, Treatments
+from gliocast.core import Anatomy, Density, GrowthModel, Monitor, Treatments
 from gliocast.core.volume import Volume
-from gliocast.data import file_hash, read_treatments, read_volume
+from gliocast.data import file_hash, read_diffusion_tensor, read_treatments, read_volume
 from gliocast.data.atlas import Atlas, load_mni152
 from gliocast.growth import DensityMap, GaussianSeed, PointSeed, Simulator
 from gliocast.growth.start import SEED_WIDTH_MM, Start
@@ -64,12 +63,12 @@ class Experiment:
         return Density(data, grid, 0.0)
 
 
-def prepare(choices: Choices, *, progress: Callable[[float], None]) -> Experiment:
+def prepare(choices: Choices, *, monitor: Monitor) -> Experiment:
     """Read and check all files of a simulation.
 
     Args:
         choices: what to simulate.
-        progress: called with the share of time that is done.
+        monitor: watches, the growth to come included.
 
     Raises:
         InputError: a file can't be used, grids differ, or growth can't begin where it should.
@@ -86,12 +85,12 @@ def prepare(choices: Choices, *, progress: Callable[[float], None]) -> Experimen
         background = np.sum([np.float32(shade) * part for shade, part in zip(_SHADES, maps, strict=True)], axis=0)
     treatments = None if choices.treatments is None else read_treatments(choices.treatments)
     simulator = Simulator(
-        equation.model(choices.diffusivity_ratio),
+        _model(choices, anatomy, monitor),
         start=_start(choices, anatomy),
         treatments=treatments,
         backend=choices.backend,  # type: ignore[arg-type]  # checked when chosen
         device=choices.device,
-        progress=progress,
+        progress=monitor.advance,
     )
     experiment = Experiment(
         equation=equation,
@@ -106,6 +105,20 @@ def prepare(choices: Choices, *, progress: Callable[[float], None]) -> Experimen
     simulator.check(experiment.values, anatomy, [choices.ending.last])
     experiment.first_cells()
     return experiment
+
+
+def _model(choices: Choices, anatomy: Anatomy, monitor: Monitor) -> GrowthModel:
+    equation, fibers = find_equation(choices.model), choices.fibers
+    if fibers.tensor is None:
+        return equation.model(diffusivity_ratio=choices.diffusivity_ratio)
+    image = read_diffusion_tensor(fibers.tensor, order=fibers.order, axes=fibers.axes)  # type: ignore[arg-type]
+    anatomy.grid.require_same(image.tensor.grid, "diffusion tensor")
+    if image.num_mended:
+        monitor.note(
+            f"warning: the diffusion tensor had negative eigenvalues in {image.num_mended} voxels, set to zero"
+        )
+    anisotropy = 1.0 if fibers.anisotropy is None else fibers.anisotropy
+    return equation.model(diffusivity_ratio=choices.diffusivity_ratio, water=image.tensor, anisotropy=anisotropy)
 
 
 def _start(choices: Choices, anatomy: Anatomy) -> Start:
@@ -135,6 +148,7 @@ def _hashes(choices: Choices) -> dict[str, str]:
         "gray_matter": tissue.gray_matter,
         "csf": tissue.csf,
         "initial": choices.beginning.initial,
+        "tensor": choices.fibers.tensor,
         "treatments": choices.treatments,
     }
     return {name: file_hash(path) for name, path in files.items() if path is not None}

@@ -42,7 +42,7 @@ def simulate_to_file(out: Path, *, choices: Choices, monitor: Monitor) -> Densit
     _require_one_day(out, choices)
     with whole_file(out) as path:
         monitor.begin("read")
-        experiment = prepare(choices, progress=monitor.advance)
+        experiment = prepare(choices, monitor=monitor)
         monitor.begin("growth")
         density = _grow_to_end(experiment, choices)
         monitor.begin("write")
@@ -63,7 +63,7 @@ def simulate_to_folder(out: Path, *, choices: Choices, monitor: Monitor) -> Dens
     """
     with whole_folder(out) as folder:
         monitor.begin("read")
-        experiment = prepare(choices, progress=monitor.advance)
+        experiment = prepare(choices, monitor=monitor)
         last, stopped = _find_end(experiment, choices, monitor)
         days = choices.ending.schedule(last)
         for entry in experiment.treatments:

@@ -50,6 +50,7 @@ def simulation_record(experiment: Experiment, choices: Choices, measures: Sequen
         "model": experiment.equation.name,
         "parameters": parameters,
         "diffusivity_ratio": choices.diffusivity_ratio,
+        "anisotropy": choices.fibers.anisotropy,
         "start": _start(experiment, choices),
         "stop": _stop(choices),
         "treatments": [_treatment(entry) for entry in experiment.treatments],
