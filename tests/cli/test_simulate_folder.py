@@ -12,7 +12,10 @@ from gliocast.cli.simulate import simulate
 from gliocast.core import RESEARCH_NOTICE
 from gliocast.growth import FisherKolmogorov, models
 from gliocast.growth.models.logistic import LogisticGrowth
+from gliocast.growth.start import SEED_WIDTH_MM
+from gliocast.growth.stop import VISIBLE_DENSITY
 from gliocast.pipeline import EQUATIONS, Choices, Equation
+from gliocast.pipeline.choices import DEFAULT_DAYS
 
 from .small_brain import CENTER, SEED, SHAPE, SPACING, TUMOR, TURN, affine_of_grid, assert_aligned, save
 
@@ -63,10 +66,10 @@ def fibers(brain, tmp_path):
 @pytest.mark.parametrize("model", EQUATIONS)
 def test_every_model_writes_series_record_and_pictures(model, grow, fibers):
     needed = fibers if EQUATIONS[model].needs_tensor else []
-    out = grow("--model", model, *needed, "--days", 40, "--days", 80, "--frames", 3)
+    out = grow("--model", model, *needed, "--days", 20, "--days", 40, "--frames", 3)
     series, record = read_image(out), read_json(out)
     assert series.shape == (*SHAPE, 2)
-    assert read_json(out, "series")["days"] == [40, 80]
+    assert read_json(out, "series")["days"] == [20, 40]
     assert record["model"] == model
     for said, volume in zip(record["days"], np.moveaxis(series, -1, 0), strict=True):
         assert said["burden_ml"] == pytest.approx(volume.sum() * ML, rel=1e-5)
@@ -81,7 +84,7 @@ def test_every_model_writes_series_record_and_pictures(model, grow, fibers):
 
 
 def test_necrosis_is_written_beside_the_density(grow):
-    out = grow("--model", "proliferative-necrotic", "--days", 100, "--days", 150)
+    out = grow("--model", "proliferative-necrotic", "--days", 30, "--days", 50)
     necrotic, density = read_image(out, "necrotic"), read_image(out)
     assert necrotic.shape == read_image(out, "nutrient_deficit").shape == (*SHAPE, 2)
     assert (necrotic <= density + 1e-6).all()
@@ -95,10 +98,18 @@ def test_cells_follow_fibers(brain, grow, fibers):
     assert spread[0] > 2 * max(spread[1:])
 
 
-def test_one_day_is_a_3d_image_without_a_series(brain, grow):
+def test_one_day_is_a_3d_image(brain, grow):
     out = grow("--days", 60)
-    assert {path.name for path in out.iterdir()} == {"density.nii.gz", "simulation.json"}
+    assert {path.name for path in out.iterdir()} == {"density.nii.gz", "series.json", "simulation.json"}
+    assert read_json(out, "series")["days"] == [60]
     assert_aligned(out / "density.nii.gz", brain.white)
+
+
+def test_record_names_the_files_of_this_simulation_and_no_older_one(grow):
+    grow("--model", "proliferative-necrotic", "--days", 20)
+    out = grow("--days", 20)
+    assert (out / "necrotic.nii.gz").exists()
+    assert read_json(out)["files"] == ["density.nii.gz", "series.json"]
 
 
 def test_series_lies_where_the_tissue_maps_do_and_its_step_is_in_days(brain, grow):
@@ -171,7 +182,7 @@ def test_growth_ends_at_a_size(options, volume_ml, grow):
 
 def test_size_that_isnt_reached_ends_with_4_and_writes_nothing(brain, tmp_path, gliocast):
     maps = ["--white-matter", brain.white, "--gray-matter", brain.gray]
-    size = ["--until-volume", 1900, "--level", 0.9]
+    size = ["--until-volume", 1900, "--level", 0.9, "--proliferation-rate", 1e-4, "--diffusivity", 0.01]  # few steps
     outcome = gliocast("simulate", "--out", tmp_path / "growth", "--seed", *SEED, *maps, *size, "--frames", 0, "-q")
     assert outcome.code == 4
     assert "expected a tumor that reaches" in outcome.err
@@ -208,7 +219,7 @@ def test_treatment_after_the_last_day_is_told(brain, resection, tmp_path, glioca
 
 
 def test_parameter_that_is_set_counts_and_is_recorded(grow):
-    options = ["--model", "proliferative-necrotic", "--days", 80]
+    options = ["--model", "proliferative-necrotic", "--days", 30]
     usual = grow(*options, name="usual")
     strong = grow(*options, "--set", "necrosis_rate=0.2", "--set", "nutrient_uptake = 1", name="strong")
     assert read_json(strong)["parameters"]["necrosis_rate"]["value"] == 0.2
@@ -245,6 +256,21 @@ def test_defaults_of_the_command_are_those_of_the_pipeline():
     shown, choices = inspect.signature(simulate).parameters, Choices()
     for name in ("model", "diffusivity", "proliferation_rate", "diffusivity_ratio", "backend", "device", "frames"):
         assert shown[name].default == getattr(choices, name)
+
+
+def test_help_names_the_defaults_that_depend_on_other_options(gliocast, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = gliocast("simulate", "--help").out
+    for value in (DEFAULT_DAYS, SEED_WIDTH_MM, VISIBLE_DENSITY):
+        assert f"{value:g} if not given" in shown
+
+
+def test_seed_that_is_no_place_is_refused(gliocast, tmp_path):
+    for place in (["1", "2"], ["1", "2", "--days"], ["1", "2", "here"]):
+        outcome = gliocast("simulate", "--seed", *place)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "requires 3 arguments" in outcome.err or "is not three numbers" in outcome.err
+    assert [path.name for path in tmp_path.rglob("*")] == ["work"]
 
 
 def test_growth_repeats_to_the_byte_with_its_pictures(grow):

@@ -74,12 +74,12 @@ def simulate_to_folder(out: Path, *, choices: Choices, monitor: Monitor) -> Dens
         final = reel.record(folder)
         monitor.begin("write")
         _write_last_day(folder, final, experiment)
-        write_json(folder / "simulation.json", simulation_record(experiment, choices, reel.measures))
-        if len(days) > 1:
-            write_json(folder / "series.json", series_record(days))
+        write_json(folder / "series.json", series_record(days))
         if choices.frames:
             monitor.begin("picture")
             _write_pictures(folder, experiment, reel, monitor.advance)
+        files = sorted(path.name for path in folder.iterdir())
+        write_json(folder / "simulation.json", simulation_record(experiment, choices, reel.measures, files))
     return final.density
 
 

@@ -32,8 +32,17 @@ def measure(density: Density) -> dict[str, Any]:
     }
 
 
-def simulation_record(experiment: Experiment, choices: Choices, measures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Everything that a reader needs to repeat a simulation; no path, nothing that names a patient."""
+def simulation_record(
+    experiment: Experiment, choices: Choices, measures: Sequence[dict[str, Any]], files: Sequence[str]
+) -> dict[str, Any]:
+    """Everything that a reader needs to repeat a simulation; no path, nothing that names a patient.
+
+    Args:
+        experiment: what was simulated.
+        choices: what a person chose of it.
+        measures: of each day, see `measure`.
+        files: names of the other outputs; an older one of another name may lie in the same folder.
+    """
     model = experiment.simulator.model
     parameters = {
         parameter.name: {
@@ -55,6 +64,7 @@ def simulation_record(experiment: Experiment, choices: Choices, measures: Sequen
         "stop": _stop(choices),
         "treatments": [_treatment(entry) for entry in experiment.treatments],
         "days": list(measures),
+        "files": list(files),
         "anatomy": experiment.atlas or "tissue maps",
         "inputs": experiment.inputs,
         "solver": {
