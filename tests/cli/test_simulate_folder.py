@@ -319,6 +319,19 @@ def test_moved_tissue_is_written_for_the_last_day(brain, grow, monkeypatch):
     assert Image.open(out / "growth.gif").n_frames == 3
 
 
+@pytest.mark.skipif("mass-effect" not in EQUATIONS, reason="no model with mass effect")
+def test_tissue_moves_away_from_the_tumor_along_the_worlds_axes(grow):
+    """On a grid that is turned against the world, so that components along its axes would point elsewhere."""
+    out = grow("--model", "mass-effect", "--days", 60)
+    moved = nib.load(out / "displacement.nii.gz").get_fdata()[..., 0, :]
+    points = nib.affines.apply_affine(affine_of_grid(), np.moveaxis(np.indices(SHAPE), 0, -1))
+    away = points - SEED
+    distance = np.linalg.norm(away, axis=-1)
+    ring = (distance > 2 * SPACING) & (distance < 5 * SPACING)
+    outward = (moved * away).sum(axis=-1)[ring] / distance[ring]
+    assert outward.mean() > 0.9 * np.linalg.norm(moved[ring], axis=-1).mean()
+
+
 REFUSED = [
     (["--model", "gompertz"], "model: expected one of fisher-kolmogorov"),
     (["--set", "necrosis_rate=0.1"], "no further parameter"),

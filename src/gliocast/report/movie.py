@@ -43,8 +43,11 @@ FRAME_MS, FIRST_MS, LAST_MS = 110, 500, 1800
 #: Space above and below the panels [in].
 _HEAD_IN, _FOOT_IN = 0.66, 1.92
 
-#: Lines that were straight on day 0 are this far apart [mm].
+#: Lines that were straight on day 0: how far apart [mm], how they look, and the least gray of what they are drawn on
+#: [1], so that they end with the head.
 _LATTICE_MM = 10.0
+_LATTICE: dict[str, Any] = {"colors": ["white"], "linewidths": 0.6, "linestyles": "solid", "alpha": 0.45}
+_HEAD_SHADE = 0.1
 
 #: Frames from which the common palette is made [1].
 _PALETTE_FRAMES = 6
@@ -179,12 +182,12 @@ def _draw_panel(panel: _Moving, film: Film, shot: Shot) -> None:
 def _draw_lattice(axes: Axes, film: Film, shot: Shot, plane: Plane) -> None:
     """Lines of tissue that were straight on day 0."""
     origin = film.origin(shot, plane)
-    inside = film.anatomy(shot, plane) > 0
+    inside = film.anatomy(shot, plane) > _HEAD_SHADE * film.white
     x, y = film.frame.coordinates(plane.horizontal), film.frame.coordinates(plane.vertical)
     for axis in (plane.horizontal, plane.vertical):
         place = np.ma.masked_where(~inside, origin[axis])
         levels = np.arange(np.ceil(place.min() / _LATTICE_MM), place.max() / _LATTICE_MM) * _LATTICE_MM
-        lines = axes.contour(x, y, place, levels=levels, colors=["white"], linewidths=0.6, alpha=0.45)
+        lines = axes.contour(x, y, place, levels=levels, **_LATTICE)
         axes.draw_artist(lines)
         lines.remove()
 
