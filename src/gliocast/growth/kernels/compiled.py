@@ -7,8 +7,7 @@ from typing import Any
 import numba
 
 #: Sums may be reordered so that they vectorize; infinities and NaN keep their meaning, for the caller looks for them.
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-_FASTMATH = {"contract", "nsz", "reassoc"}
+ROW_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "reassoc"}}
 
 
 def compile_loops(*loops: Any, parallel: bool) -> dict[str, Callable[..., Any]]:
@@ -22,5 +21,5 @@ def compile_loops(*loops: Any, parallel: bool) -> dict[str, Callable[..., Any]]:
     for loop in loops:
         twin = FunctionType(loop.__code__, loop.__globals__, loop.__name__)
         twin.__module__, twin.__qualname__ = loop.__module__, loop.__qualname__ + suffix
-        compiled[loop.__name__] = numba.njit(parallel=parallel, fastmath=_FASTMATH, **_OPTIONS)(twin)
+        compiled[loop.__name__] = numba.njit(parallel=parallel, nogil=True, cache=True, **ROW_OPTIONS)(twin)
     return compiled
