@@ -144,5 +144,5 @@ def _direction(p, z, beta):  # type: ignore[no-untyped-def]
 
 
 _LOOPS = (_edges, _inverse_diagonal, _gather, _push, _start, _dot, _advance, _direction)
-SHARED = compile_loops(*_LOOPS, parallel=True)
-SINGLE = compile_loops(*_LOOPS, parallel=False)
+SHARED = compile_loops(*_LOOPS, parallel=True, reorder=True)
+SINGLE = compile_loops(*_LOOPS, parallel=False, reorder=True)

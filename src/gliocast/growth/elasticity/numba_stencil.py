@@ -162,5 +162,5 @@ def _relax(u, before, r, scale, out, momentum, weight, lam, mu2, mxy, mxz, myz, 
                     t[c] = v[c] + momentum * (v[c] - old[c]) + weight * d[c] * (q[c] - f[c])
 
 
-SHARED = compile_loops(_apply, _residual, _relax, parallel=True)
-SINGLE = compile_loops(_apply, _residual, _relax, parallel=False)
+SHARED = compile_loops(_apply, _residual, _relax, parallel=True, reorder=True)
+SINGLE = compile_loops(_apply, _residual, _relax, parallel=False, reorder=True)

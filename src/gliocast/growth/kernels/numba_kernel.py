@@ -7,16 +7,12 @@ overlap and falls back to scalar code, which costs a factor of three.
 Symbols: u, y density; L the finite-volume operator div(D grad .)/D_w; fx, fy, fz face coefficients.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numba
 import numpy as np
 
 from gliocast.core.box import Box
+from gliocast.growth.kernels.compiled import compile_loops
 from gliocast.growth.kernels.conductance import Conductance
-
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 
 
 @numba.njit(inline="always")
@@ -98,13 +94,9 @@ def _support(u, low, high, level):  # type: ignore[no-untyped-def]
     return a, b
 
 
-def _compile(*, parallel: bool) -> dict[str, Callable[..., None]]:
-    loops = (_first_stage, _stage, _logistic)
-    return {loop.__name__: numba.njit(parallel=parallel, **_OPTIONS)(loop) for loop in loops}
-
-
 #: The same loops twice: threads share one solve, or each solve of a batch has one thread to itself.
-_SHARED, _SINGLE = _compile(parallel=True), _compile(parallel=False)
+_SHARED = compile_loops(_first_stage, _stage, _logistic, parallel=True)
+_SINGLE = compile_loops(_first_stage, _stage, _logistic, parallel=False)
 
 
 class NumbaKernel:
