@@ -87,9 +87,7 @@ class ElasticBody:
         finest = self._levels[0]
         return self._unpack(finest.apply(finest.pack(displacement))[0])
 
-    def _solve(
-        self, pressure: Any, start: Displacement | None, tolerance: float, max_iterations: int
-    ) -> Displacement:
+    def _solve(self, pressure: Any, start: Displacement | None, tolerance: float, max_iterations: int) -> Displacement:
         finest = self._levels[0]
         guess = None if start is None else finest.pack(start)
         return self._unpack(self._iterate(finest.push(pressure), guess, tolerance, max_iterations))
