@@ -24,7 +24,7 @@ from gliocast.growth import (
     Simulator,
     VolumeReached,
 )
-from gliocast.growth.models import FisherKolmogorov, ProliferativeNecrotic, TensorFisherKolmogorov
+from gliocast.growth.models import FisherKolmogorov, MassEffect, ProliferativeNecrotic, TensorFisherKolmogorov
 
 SHAPE, CENTER = (30, 28, 26), (14.3, 16.1, 12.6)
 #: Each equation, made for an anatomy's grid, with values for its own parameters.
@@ -35,6 +35,7 @@ EQUATIONS = {
         lambda grid, turning: ProliferativeNecrotic(),
         (0.2, 0.08, 0.1, 0.4, 2.0, 0.4, 0.3),
     ),
+    "mass-effect": (lambda grid, turning: MassEffect(), (0.2, 0.08, 1.0)),
 }
 BACKENDS = ["numba", "numba-single", "torch"]
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]

@@ -4,7 +4,7 @@ import sympy
 import torch
 
 from gliocast.core import ConvergenceError, InputError
-from gliocast.growth.elasticity import Displacement, Elasticity, TorchElasticity, centered, divergence, lame
+from gliocast.growth.elasticity import Displacement, Elasticity, centered, divergence, lame
 from gliocast.growth.elasticity.coarsening import (
     Taps,
     cell_average,
@@ -13,6 +13,7 @@ from gliocast.growth.elasticity.coarsening import (
     face_interpolation,
 )
 from gliocast.growth.elasticity.multigrid import spectral_bound
+from gliocast.growth.elasticity.torch_body import TorchElasticity
 
 SPACING = (1.0, 1.5, 0.8)
 

@@ -5,7 +5,8 @@ from scipy.ndimage import map_coordinates
 
 from gliocast.core import ConvergenceError, InputError
 from gliocast.growth.elasticity import Displacement, divergence
-from gliocast.growth.transport import torch_transport, transport, warp
+from gliocast.growth.transport import transport, warp
+from gliocast.growth.transport.torch_transport import torch_transport
 
 SPACING = (1.0, 1.5, 0.8)
 

@@ -317,5 +317,9 @@ def _snapshot(dynamics: Dynamics, state: Any, domain: Domain, grid: Grid, day: f
 
     # the logistic solution overshoots one by a rounding step of float32
     density = embed(np.clip(_numbers(dynamics, dynamics.density(state)), 0, 1))
-    fields = {name: embed(_numbers(dynamics, data)) for name, data in dynamics.fields(state).items()}
+    fields = {name: _numbers(dynamics, data) for name, data in dynamics.fields(state).items()}
+    # vectors lie along the axes of the grid while it is computed, and along those of the world in what is handed out
+    turn = grid.affine[:3, :3] / grid.spacing
+    for name, data in fields.items():
+        fields[name] = embed(np.einsum("ij,jxyz->ixyz", turn, data) if data.ndim == 4 else data)
     return Snapshot(Density(density, grid, day), fields)

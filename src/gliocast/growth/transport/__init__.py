@@ -21,7 +21,6 @@ Ezhov, dissertation (2023), Eqs. 3.7, 3.13.
 """
 
 from gliocast.growth.transport.numba_transport import transport
-from gliocast.growth.transport.torch_transport import torch_transport
 from gliocast.growth.transport.warp import warp
 
-__all__ = ["torch_transport", "transport", "warp"]
+__all__ = ["transport", "warp"]
