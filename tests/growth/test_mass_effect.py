@@ -108,6 +108,13 @@ def test_time_stepping_converges_at_second_order(layered):
     assert errors[1][1] < 3e-2, errors
 
 
+def test_density_stays_between_zero_and_one(layered):
+    grown = final(Simulator(MassEffect()), layered, (0.5, 0.2, 5.0, *CENTER), 90.0).density.data
+    assert np.isfinite(grown).all()
+    assert grown.min() >= 0
+    assert grown.max() <= 1
+
+
 def test_tissue_sinks_back_after_a_resection(layered):
     cavity = np.zeros(SHAPE, bool)
     cavity[8:17, 7:16, 6:15] = True
