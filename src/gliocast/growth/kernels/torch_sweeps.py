@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gliocast.core import InputError
 from gliocast.core.box import Box
 from gliocast.growth.elasticity.displacement import Displacement
 from gliocast.growth.elasticity.torch_body import TorchElasticity
@@ -148,7 +149,7 @@ class TorchSweeps:
         compiled: bool | None = None,
     ) -> None:
         self.shape, self.spacing = shape, spacing
-        self.device = torch.device(device)
+        self.device = _available(device)
         self.dtype = getattr(torch, dtype)
         self.box = Box((0, 0, 0), shape)
         #: Voxel updates done so far, the measure of work.
@@ -244,3 +245,13 @@ class TorchSweeps:
         """Cells, (x, y, z), and tissue, (k, x, y, z), carried along by a displacement without loss."""
         carried = torch_transport(torch.cat([cells[None], tissue]), displacement, self.spacing)
         return carried[0], carried[1:]
+
+
+def _available(device: str | torch.device) -> torch.device:
+    """The device, or InputError where this machine lacks it."""
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "device", expected="one that this machine has", got=f"{device}, but no GPU", advice="compute on the CPU"
+        )
+    return wanted
