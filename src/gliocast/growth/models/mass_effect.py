@@ -44,8 +44,8 @@ TUMOR_PRESSURE = Parameter(
     symbol="gamma",
     unit="kPa",
     support=POSITIVE,
-    typical=(0.5, 20.0),
-    source="convention: with the stiffness below, tissue around tumors of 20 mm radius gives way by 0.3 to 5 mm",
+    typical=(2.0, 50.0),
+    source="convention: with the stiffness below, tissue around a tumor of 17 mm radius gives way by 0.2 mm per kPa",
 )
 
 
