@@ -69,7 +69,7 @@ def _first_stage(y0, lap, out, fx, fy, fz, low, high, scale):
 
 def _stage(y0, lap, y, previous, out, fx, fy, fz, low, high, mu, nu, mu_scale, gamma_scale):
     """out <- mu y + nu previous + (1 - mu - nu) y0 + mu_scale L y + gamma_scale lap; out may be previous."""
-    rest = y0.dtype.type(1) - mu - nu
+    rest = y0.dtype.type(1.0 - float(mu) - float(nu))  # in double, for reordered it would lose mass to rounding
     for i in numba.prange(low[0], high[0]):
         row = np.empty(high[2] - low[2], y.dtype)
         for j in range(low[1], high[1]):
@@ -82,7 +82,7 @@ def _stage(y0, lap, y, previous, out, fx, fy, fz, low, high, mu, nu, mu_scale, g
 
 def _combine(y0, lap, y, lap_y, previous, out, low, high, mu, nu, mu_scale, gamma_scale):
     """out <- mu y + nu previous + (1 - mu - nu) y0 + mu_scale lap_y + gamma_scale lap; out may be previous."""
-    rest = y0.dtype.type(1) - mu - nu
+    rest = y0.dtype.type(1.0 - float(mu) - float(nu))  # in double, for reordered it would lose mass to rounding
     for i in numba.prange(low[0], high[0]):
         for j in range(low[1], high[1]):
             u, w, v = y[i, j, low[2] : high[2]], previous[i, j, low[2] : high[2]], out[i, j, low[2] : high[2]]
