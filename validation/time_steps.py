@@ -48,12 +48,14 @@ def main() -> None:
         for m, asked in enumerate(ASKED):
             density = grow(Simulator(accuracy=asked), tumor, anatomy)
             errors[m, n] = np.linalg.norm(density - reference) / np.linalg.norm(reference)
-    print("| asked | median | 90 % | largest | above what was asked | of the tumor with the largest: D_w, rho, days |")
+    print("| asked | median | 90 % | largest | above what was asked | D_w, rho, days of the largest |")
     print("|---|---|---|---|---|---|")
     for asked, row in zip(ASKED, errors, strict=True):
         worst = ", ".join(f"{number:.3g}" for number in tumors[row.argmax(), :3])
         share = f"{np.count_nonzero(row > asked)} of {len(row)}"
-        print(f"| {asked:g} | {np.median(row):.1e} | {np.quantile(row, 0.9):.1e} | {row.max():.1e} | {share} | {worst} |")
+        print(
+            f"| {asked:g} | {np.median(row):.1e} | {np.quantile(row, 0.9):.1e} | {row.max():.1e} | {share} | {worst} |"
+        )
 
 
 if __name__ == "__main__":

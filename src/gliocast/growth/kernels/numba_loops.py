@@ -154,7 +154,9 @@ def _faces(mobility, fx, fy, fz, low, high, ax, ay, az):
                 _face_row(fy[i, j, k0:k1], mobility[i, j - 1, k0:k1], here, ay)
             if j < ny - 1:
                 _face_row(fy[i, j + 1, k0:k1], here, mobility[i, j + 1, k0:k1], ay)
-            _face_row(fz[i, j, first : last + 1], mobility[i, j, first - 1 : last], mobility[i, j, first : last + 1], az)
+            _face_row(
+                fz[i, j, first : last + 1], mobility[i, j, first - 1 : last], mobility[i, j, first : last + 1], az
+            )
             a, b, c, d = fx[i, j, k0:k1], fx[i + 1, j, k0:k1], fy[i, j, k0:k1], fy[i, j + 1, k0:k1]
             f = fz[i, j, k0 : k1 + 1]
             for k in range(k1 - k0):
