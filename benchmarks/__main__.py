@@ -1,7 +1,7 @@
 """Every speed of the growth engine beside its peer, or a limit of the machine, measured in the same run.
 
-    python -m benchmarks                       # all, some minutes on two quiet cores
-    python -m benchmarks --only forward        # one theme
+python -m benchmarks                       # all, some minutes on two quiet cores
+python -m benchmarks --only forward        # one theme
 """
 
 import argparse

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterable
 
 import numpy as np
-
 from benchmarks.bench import Bench, clock, line, table
 from benchmarks.forward import first_cells, sweep
 from benchmarks.kernels import stage_seconds
 from benchmarks.peers import Explicit
+
 from gliocast.core import Anatomy
 from gliocast.growth import DIFFUSION_LENGTH, GROWTH_NUMBER, Simulator
 from gliocast.growth.models.fisher_kolmogorov import PROLIFERATION_RATE, WHITE_MATTER_DIFFUSIVITY, mobility
@@ -24,7 +24,7 @@ _AGES = 200.0, 600.0
 def typical_tumors(anatomy: Anatomy, count: int) -> np.ndarray:
     """Parameters of tumors that a scan could show, (count, 5); their age is the unit of time.
 
-    D_w, rho and age come log-uniformly from their typical ranges, as far as diffusion length and number of divisions are
+    D_w, rho and age come log-uniformly from their typical ranges, as far as diffusion length and growth number are
     typical too; seeds come from anywhere in white matter.
     """
     generator = np.random.default_rng(0)

@@ -104,7 +104,9 @@ class Bench:
 
         return CROP_CASE.solve(Simulator(accuracy=REFINED, dtype="float64"), self.crop)
 
-    def figure(self, what: str, here: str, beside: str, ratio: str, target: str = "", *, met: bool | None = None) -> None:
+    def figure(
+        self, what: str, here: str, beside: str, ratio: str, target: str = "", *, met: bool | None = None
+    ) -> None:
         """Keep a figure for the closing table."""
         verdict = {None: target, True: f"{target}: met", False: f"{target}: **missed**"}[met]
         self.rows.append((what, here, beside, ratio, verdict))
@@ -150,6 +152,7 @@ def print_machine() -> None:
     flags = [flag for flag in ("avx2", "fma", "avx512f") if flag in about.get("flags", "").split()]
     print(f"commit {commit.strip() or 'unknown'}, Python {platform.python_version()}, numpy {np.__version__}", end=", ")
     print(f"numba {numba.__version__} with {numba.get_num_threads()} threads")
-    print(f"{os.cpu_count()} cores of {about.get('model name', platform.machine())} ({', '.join(flags) or 'flags unknown'})")
+    model = about.get("model name", platform.machine())
+    print(f"{os.cpu_count()} cores of {model} ({', '.join(flags) or 'flags unknown'})")
     load = os.getloadavg()[0]
     print(f"load before the run {load:.1f}" + (": OTHERS ARE AT WORK, times are too long" if load > 0.5 else ""))

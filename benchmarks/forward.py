@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-
 from benchmarks.bench import REFINED, SEED_MM, Bench, clock, line, relative_error, table
 from benchmarks.peers import Explicit, toolkit_seconds
+
 from gliocast.core import Anatomy
 from gliocast.growth import Simulator
 from gliocast.growth.evolve import evolve
@@ -100,7 +100,12 @@ def _crop(bench: Bench) -> None:
     met = seconds <= 0.15 and error <= 5e-3
     here = f"{seconds:.3f} s at {error:.1e}"
     bench.figure(
-        "128^3, 100 d", here, f"numpy {peer:.3g} s at {peer_error:.1e}", f"{peer / seconds:.0f}x", "0.15 s at 5e-3", met=met
+        "128^3, 100 d",
+        here,
+        f"numpy {peer:.3g} s at {peer_error:.1e}",
+        f"{peer / seconds:.0f}x",
+        "0.15 s at 5e-3",
+        met=met,
     )
     other = toolkit_seconds(bench.crop, SEED_MM, CROP_CASE.diffusivity, CROP_CASE.rate, CROP_CASE.days)
     if other is None:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-
 from benchmarks.batch import NUM_SOLVES, consume, typical_tumors
 from benchmarks.bench import Bench, clock, line, relative_error, table
 from benchmarks.forward import CROP_CASE, HEAD_CASE
+
 from gliocast.growth import Simulator
 
 
@@ -31,4 +31,6 @@ def run(bench: Bench) -> None:
     first, second = (np.asarray(densities[0].data) for densities in both if densities is not None)
     line(f"64^3, batch of {NUM_SOLVES}", fast, slow, f"{relative_error(first, second):.1e}")
     here, there = (1e3 * time.median / NUM_SOLVES for time in (fast, slow))
-    bench.figure(f"GPU: 64^3, {NUM_SOLVES} solves", f"{here:.1f} ms each", f"CPU {there:.1f} ms", f"{there / here:.1f}x")
+    bench.figure(
+        f"GPU: 64^3, {NUM_SOLVES} solves", f"{here:.1f} ms each", f"CPU {there:.1f} ms", f"{there / here:.1f}x"
+    )

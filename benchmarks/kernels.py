@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
 from benchmarks.bench import Bench, clock, line, stream_triad, table
+
 from gliocast.growth.kernels.conductance import empty_faces
 from gliocast.growth.kernels.numba_loops import SHARED
 
@@ -39,7 +39,15 @@ def run(bench: Bench) -> None:
             seconds = _seconds(job, shape, 2 * bench.repeats)
             rate = _BYTES[name] * size / seconds / 1e9
             box = "x".join(map(str, shape))
-            line(name, _BYTES[name], box, f"{seconds / size * 1e9:.2f}", f"{rate:.1f}", f"{triad:.1f}", f"{rate / triad:.0%}")
+            line(
+                name,
+                _BYTES[name],
+                box,
+                f"{seconds / size * 1e9:.2f}",
+                f"{rate:.1f}",
+                f"{triad:.1f}",
+                f"{rate / triad:.0%}",
+            )
             if name == "_stage":
                 place = "beyond cache" if shape == _BIG else "in cache"
                 target, met = ("60 %", rate >= 0.6 * triad) if shape == _BIG else ("", None)

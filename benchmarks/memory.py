@@ -1,15 +1,18 @@
 """Memory of one solve on 240 x 240 x 155 voxels, in a process of its own.
 
-    python -m benchmarks.memory head|gradient
+python -m benchmarks.memory head|gradient
 """
 
+import ctypes
+import gc
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-
 from benchmarks.bench import SEED_MM, Bench
+
 from gliocast.core import Anatomy, Grid
 from gliocast.growth import Simulator
 
@@ -22,8 +25,30 @@ _MOST = 1000
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def in_fresh_process(what: str) -> tuple[float, float] | None:
-    """Resident memory before a job, with all imports and the anatomy, and its peak [MB]; None where it can't be seen."""
+class Resident(NamedTuple):
+    """Resident memory of a process [MB].
+
+    Args:
+        imports: with everything imported.
+        before: with the anatomy and the compiled loops too.
+        peak: the most during the job.
+    """
+
+    imports: float
+    before: float
+    peak: float
+
+    @property
+    def grown(self) -> float:
+        """What the job took [MB]."""
+        return self.peak - self.before
+
+    def __str__(self) -> str:
+        return f"imports {self.imports:.0f} MB, with anatomy {self.before:.0f} MB, at most {self.peak:.0f} MB"
+
+
+def in_fresh_process(what: str) -> Resident | None:
+    """Memory of a job; None where it can't be seen."""
     if not _RESET.exists():
         print("memory: peak not measured on this system")
         return None
@@ -34,27 +59,23 @@ def in_fresh_process(what: str) -> tuple[float, float] | None:
         check=True,
         cwd=Path(__file__).parents[1],
     )
-    before, during = done.stdout.split()
-    return float(before), float(during)
+    return Resident(*(float(number) for number in done.stdout.split()))
 
 
 def run(bench: Bench) -> None:
     print(f"\n## Memory of a solve on {' x '.join(map(str, _SHAPE))} voxels, float32\n")
-    peak = in_fresh_process("head")
-    if peak is None:
+    memory = in_fresh_process("head")
+    if memory is None:
         return
-    before, during = peak
-    print(f"resident before, imports, compiled loops and anatomy: {before:.0f} MB")
-    print(f"peak during the solve: {during:.0f} MB, {during - before:.0f} MB more")
+    print(f"resident: {memory}; the solve takes {memory.grown:.0f} MB")
     field = 4e-6 * np.prod(_SHAPE)
-    more = during - before
     bench.figure(
         "memory, 240x240x155",
-        f"{more:.0f} MB",
-        f"a field {field:.0f} MB",
-        f"{more / field:.1f} fields",
+        f"{memory.grown:.0f} MB",
+        f"one field {field:.0f} MB",
+        f"{memory.grown / field:.1f} fields",
         "1 GB",
-        met=more < _MOST,
+        met=memory.grown < _MOST,
     )
 
 
@@ -80,6 +101,7 @@ def _resident(name: str) -> float:
 
 def _measure(what: str) -> None:
     bench = Bench()
+    imports = _resident("VmRSS")
     if what == "gradient":
         from benchmarks.gradient import value_and_gradient
 
@@ -95,10 +117,12 @@ def _measure(what: str) -> None:
         def job() -> None:
             Simulator()((1.0, 0.05, *SEED_MM), anatomy, days=[100.0])
 
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what the heap keeps for later would hide what the solve takes
     before = _resident("VmRSS")
     _RESET.write_text("5")  # the peak is counted from here
     job()
-    print(before, _resident("VmHWM"))
+    print(imports, before, _resident("VmHWM"))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from benchmarks.bench import SEED_MM, Bench, clock, line, table
 from benchmarks.forward import CROP_CASE
+
 from gliocast.core import Anatomy, DiffusionTensor
 from gliocast.growth import Simulator, models
 

@@ -53,7 +53,8 @@ class Explicit:
 
     def _faces(self, axis: int) -> np.ndarray:
         """D over h^2 on the faces between cells: harmonic means."""
-        left, right = self.mobility[_inner(axis, 0, -1)].astype(float), self.mobility[_inner(axis, 1, None)].astype(float)
+        cells = self.mobility.astype(float)
+        left, right = cells[_inner(axis, 0, -1)], cells[_inner(axis, 1, None)]
         total = np.where(left + right > 0, left + right, 1)
         return 2 * left * right / total * self.diffusivity / self.spacing[axis] ** 2
 

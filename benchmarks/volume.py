@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-
 from benchmarks.bench import SEED_MM, Bench, clock, line, table
 from benchmarks.forward import sweep
+
 from gliocast.growth import Simulator, VolumeReached
 
 #: What a scan would show of the tumor [cm^3].
@@ -15,7 +15,9 @@ _DIFFUSIVITY, _RATE = 0.5, 0.05
 
 
 def run(bench: Bench) -> None:
-    print(f"\n## Time against the tumor's volume\n\nWhole head at 1 mm, D_w {_DIFFUSIVITY:g} mm^2/d, rho {_RATE:g} /d\n")
+    print(
+        f"\n## Time against the tumor's volume\n\nWhole head at 1 mm, D_w {_DIFFUSIVITY:g} mm^2/d, rho {_RATE:g} /d\n"
+    )
     simulator, values = Simulator(), (_DIFFUSIVITY, _RATE, *SEED_MM)
     table("visible, cm^3", "after, d", "voxel updates", "seconds", "ns per update")
     updates, seconds = [], []
