@@ -1,13 +1,13 @@
 """The numerical simulator: a growth model solved in one anatomy."""
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
+import numba
 import numpy as np
 
 from gliocast.core import (
@@ -191,7 +191,7 @@ class Simulator:
     ) -> Iterator[list[Density] | None]:
         """Many solves, in order; None for one that can't begin or can't be resolved.
 
-        Compiled sweeps take one solve to each thread; torch stacks many solves as one, see `gliocast.growth.batch`.
+        Compiled sweeps take one solve to each thread of numba; torch stacks many as one, see `gliocast.growth.batch`.
 
         Args:
             values: (num_solves, num_parameters).
@@ -214,7 +214,7 @@ class Simulator:
             except (OutsideTissueError, ConvergenceError):
                 return None
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(numba.get_num_threads()) as pool:
             yield from pool.map(solve, range(len(values)))
 
     def starting(self, start: Start) -> "Simulator":
