@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gliocast.core import Box, Resection, Treatments
+from gliocast.core import Box, Treatments
 from gliocast.growth.splitting import Dynamics, strang
 from gliocast.growth.time_grid import Pace
 from gliocast.growth.treatment import Instant, break_days, instants, log_survival, peak_rate
@@ -65,8 +65,8 @@ def evolve(
     plan = treatments or Treatments(())
     moments = instants(plan, window)
     stops = sorted({*days, *(day for day in break_days(plan) if 0 < day < days[-1])})
-    time, sharp, width = 0.0, 0.0, tempo.width_mm
-    dynamics, state, _ = _treat(dynamics, state, moments, 0.0)
+    dynamics, state, edged = _treat(dynamics, state, moments, 0.0)
+    time, sharp, width = 0.0, 0.0, min(spacing) if edged else tempo.width_mm
     for stop in stops:
         fastest = peak_rate(plan, time, stop)
         steps = tempo.pace(width_mm=width, fastest=fastest).steps(time - sharp, stop - sharp)
@@ -75,8 +75,8 @@ def evolve(
         time = stop
         if stop in days:
             yield stop, state
-        dynamics, state, cut = _treat(dynamics, state, moments, stop)
-        if cut:  # its edges are as sharp as voxels
+        dynamics, state, edged = _treat(dynamics, state, moments, stop)
+        if edged:  # as sharp as voxels, which long steps would only halve
             sharp, width = time, min(spacing)
 
 
@@ -85,13 +85,13 @@ def _drug(plan: Treatments) -> Callable[[float, float], float]:
 
 
 def _treat(dynamics: Dynamics, state: Any, moments: Sequence[Instant], day: float) -> tuple[Dynamics, Any, bool]:
-    """Dynamics and state after what is done on a day, and whether that left sharp edges."""
-    cut = False
+    """Dynamics and state after what is done on a day, and whether that left edges: of a cavity, or of a dose."""
+    edged = False
     for moment in moments:
         if moment.day == day:
-            cut |= isinstance(moment.treatment, Resection)
+            edged |= bool(np.ptp(moment.survivors) > 0)
             if moment.closed is not None:
                 dynamics, state = dynamics.close(state, moment.closed)
             else:
                 state = dynamics.kill(state, moment.survivors)
-    return dynamics, state, cut
+    return dynamics, state, edged

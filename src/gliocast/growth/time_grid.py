@@ -10,6 +10,7 @@ with :math:`k\,a` bounded, and the steps of an interval are those of equal lengt
 batch takes as many steps as its hardest member.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,12 +58,7 @@ class Pace:
         start, stop = self._clock(since), self._clock(until)
         needed = float(np.max(stop - start))
         if not needed <= MAX_STEPS:
-            raise ConvergenceError(
-                "growth",
-                expected=f"at most {MAX_STEPS} time steps",
-                got=f"{needed:.3g} from day {since:g} to day {until:g}",
-                advice="check the units of rate [1/d], diffusivity [mm^2/d] and time [d]",
-            )
+            raise _too_many(f"{needed:.3g} from day {since:g} to day {until:g}")
         num_steps = max(1, int(np.ceil(needed)))
         fractions = (np.arange(num_steps + 1) / num_steps).reshape(-1, *(1,) * np.ndim(start))
         times = self._time(start + fractions * (stop - start))
@@ -70,6 +66,21 @@ class Pace:
         steps = np.diff(np.where(stop > start, times, even), axis=0)
         # rounding of the closed form must not shift the end
         return np.asarray(steps * ((until - since) / steps.sum(axis=0)))
+
+    def march(self, until: float) -> Iterator[float]:
+        """Step lengths from the sharp beginning on, one after the other, for who stops when there is a reason to [d].
+
+        Raises:
+            ConvergenceError: so many steps that a unit must be wrong.
+        """
+        time = 0.0
+        for _ in range(MAX_STEPS):
+            after = min(float(self._time(self._clock(time) + 1)), until)
+            yield after - time
+            time = after
+            if time >= until:
+                return
+        raise _too_many(f"as many until day {time:g}")
 
     def _limits(self) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
         """Growth of the step with age a k, steps per time rho / (b k), t_0, and when the second takes over."""
@@ -91,3 +102,12 @@ class Pace:
         takeover = np.log1p(change / age) / per_age
         young = age * np.expm1(np.minimum(clock, takeover) * per_age)
         return young + np.maximum(clock - takeover, 0) / np.maximum(per_time, 1 / _FOREVER)
+
+
+def _too_many(got: str) -> ConvergenceError:
+    return ConvergenceError(
+        "growth",
+        expected=f"at most {MAX_STEPS} time steps",
+        got=got,
+        advice="check the units of rate [1/d], diffusivity [mm^2/d] and time [d]",
+    )

@@ -68,6 +68,11 @@ def require_ratio(ratio: float) -> None:
         )
 
 
+def fastest_mobility(ratio: float) -> float:
+    """Diffusivity over D_w in the fastest tissue, which is gray matter where the ratio r is below one [1]."""
+    return max(1.0, 1 / ratio)
+
+
 @dataclass(frozen=True)
 class FisherKolmogorov:
     """Isotropic, heterogeneous Fisher-Kolmogorov equation.
@@ -96,7 +101,7 @@ class FisherKolmogorov:
 
     def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
         """Fastest reaction [1/d] and fastest diffusivity [mm^2/d], which set the time steps."""
-        return values[1], values[0]
+        return values[1], values[0] * fastest_mobility(self.diffusivity_ratio)
 
     def medium(self, anatomy: Anatomy, dtype: type) -> Conductance:
         """What the tissue makes of migration."""

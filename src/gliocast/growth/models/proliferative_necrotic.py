@@ -29,6 +29,7 @@ from gliocast.growth.kernels.conductance import Conductance, conductance
 from gliocast.growth.models.fisher_kolmogorov import (
     PROLIFERATION_RATE,
     WHITE_MATTER_DIFFUSIVITY,
+    fastest_mobility,
     mobility,
     require_ratio,
 )
@@ -74,6 +75,11 @@ NUTRIENT_SUPPLY = Parameter(
     typical=(0.1, 1.0),
     source="of the order of the uptake, so that nutrient falls where cells fill half of a voxel",
 )
+
+#: Steps must resolve how nutrient spreads over this length [mm], or splitting leaves it where cells use it up. Measured
+#: at the ends of the typical ranges: 2 mm keep the density's error at the accuracy asked for, 4 mm give five times that
+#: and no limit twenty times.
+NUTRIENT_LENGTH_MM = 2.0
 
 
 class Fields(NamedTuple):
@@ -143,9 +149,11 @@ class ProliferativeNecrotic:
         return mobility(anatomy, self.diffusivity_ratio) > 0
 
     def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
-        """Fastest reaction [1/d] and fastest diffusivity of cells [mm^2/d]."""
-        diffusivity, rate, death, _, _, uptake, _ = values
-        return np.maximum(np.maximum(rate, death), uptake), diffusivity
+        """Fastest reaction, or spread of the nutrient, [1/d] and fastest diffusivity of cells [mm^2/d]."""
+        diffusivity, rate, death, _, spread, uptake, _ = values
+        nutrient = np.maximum(uptake, spread / NUTRIENT_LENGTH_MM**2)
+        fastest = np.maximum(np.maximum(rate, death), nutrient)
+        return fastest, diffusivity * fastest_mobility(self.diffusivity_ratio)
 
     def medium(self, anatomy: Anatomy, dtype: type) -> Medium:
         """What the tissue makes of migration and of the nutrient."""

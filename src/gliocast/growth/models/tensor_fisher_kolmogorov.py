@@ -21,10 +21,15 @@ from gliocast.growth.kernels.tensor import TensorConductance, tensor_conductance
 from gliocast.growth.models.fisher_kolmogorov import (
     PROLIFERATION_RATE,
     WHITE_MATTER_DIFFUSIVITY,
+    fastest_mobility,
     mobility,
     require_ratio,
 )
 from gliocast.growth.models.logistic import LogisticGrowth
+
+#: Along its fibers a tensor diffuses at most by this factor faster than on average: the others of its three
+#: eigenvalues may vanish [1].
+LARGEST_EIGENVALUE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +64,7 @@ class TensorFisherKolmogorov:
 
     def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
         """Fastest reaction [1/d] and fastest diffusivity [mm^2/d], which set the time steps."""
-        return values[1], values[0]
+        return values[1], values[0] * LARGEST_EIGENVALUE * fastest_mobility(self.diffusivity_ratio)
 
     def medium(self, anatomy: Anatomy, dtype: type) -> TensorConductance:
         """Edge weights of migration; the anatomy may be a part of the one that the water tensor belongs to."""
