@@ -35,6 +35,7 @@ from gliocast.growth.elasticity import Displacement, centered, lame
 from gliocast.growth.models.fisher_kolmogorov import (
     PROLIFERATION_RATE,
     WHITE_MATTER_DIFFUSIVITY,
+    fastest_mobility,
     mobility,
     require_ratio,
 )
@@ -144,7 +145,7 @@ class MassEffect:
 
     def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
         """Fastest reaction [1/d] and fastest diffusivity [mm^2/d], which set the time steps."""
-        return values[1], values[0]
+        return values[1], values[0] * fastest_mobility(self.diffusivity_ratio)
 
     def medium(self, anatomy: Anatomy, dtype: type) -> np.ndarray:
         """White and gray matter, fluid and outside, (4, x, y, z), of sum 1."""
