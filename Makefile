@@ -15,10 +15,14 @@ lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 bench: $(VENV)/.installed
-	@$(BIN)/python benchmarks/forward.py
+	@$(BIN)/python -m benchmarks
 
 validate: $(VENV)/.installed
+	@$(BIN)/python validation/growth.py
+	@$(BIN)/python validation/elasticity.py
+	@$(BIN)/python validation/time_steps.py
 	@$(BIN)/python validation/coverage.py --patients 20
+	@$(BIN)/python validation/volume_laws.py
 
 clean:
 	rm -rf $(VENV) $(OUT) build

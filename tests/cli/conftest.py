@@ -6,10 +6,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from gliocast.cli.main import main
+
+from .small_brain import CENTER_VOXEL, HALF_AXES, SHAPE, SPACING, TUMOR, save
 
 #: What every refusal reads like.
 ADVICE = re.compile(r"gliocast: .+: expected .+, got .+; .+\n")
@@ -66,3 +70,23 @@ def refused(tmp_path, gliocast) -> Callable[..., str]:
         return outcome.err
 
     return call
+
+
+@pytest.fixture
+def brain(tmp_path):
+    """Paths of tissue maps and a segmentation of an ellipsoid brain with cortex and ventricles."""
+    x, y, z = np.moveaxis((np.moveaxis(np.indices(SHAPE), 0, -1) - CENTER_VOXEL) * [-SPACING, -SPACING, SPACING], -1, 0)
+    radius = np.sqrt(sum((axis / half) ** 2 for axis, half in zip((x, y, z), HALF_AXES, strict=True)))
+    fluid = (x / 12) ** 2 + (y / 30) ** 2 + (z / 12) ** 2 < 1
+    tissue = (radius < 1) & ~fluid
+    share = np.clip((radius - 0.75) * 8, 0, 1)
+    distance = np.sqrt(sum((axis - at) ** 2 for axis, at in zip((x, y, z), TUMOR, strict=True)))
+    seg = np.select([distance < 7, distance < 13, distance < 22], [1, 4, 2]) * tissue
+    return SimpleNamespace(
+        white=save(tmp_path / "white.nii.gz", (tissue * (1 - share)).astype(np.float32)),
+        gray=save(tmp_path / "gray.nii.gz", (tissue * share).astype(np.float32)),
+        csf=save(tmp_path / "csf.nii.gz", ((radius < 1) & fluid).astype(np.float32)),
+        seg=save(tmp_path / "seg.nii.gz", seg.astype(np.uint8)),
+        tissue=tissue,
+        distance=distance,
+    )

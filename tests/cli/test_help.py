@@ -1,5 +1,6 @@
 """Help comes at once: it needs nothing of what the work needs."""
 
+import re
 import resource
 import subprocess
 import sys
@@ -73,10 +74,14 @@ def test_help_of_a_verb_explains_each_of_its_options(verb, gliocast, monkeypatch
     monkeypatch.setenv("COLUMNS", "200")
     outcome = gliocast(verb, "--help")
     assert (outcome.code, outcome.err) == (0, "")
-    options = [line.strip("│ ") for line in outcome.out.splitlines() if line.strip("│ *").startswith("--")]
+    options = re.split(r"\n\s+(?=-[-\w])", outcome.out.split("Options:")[1])[1:]
     assert len(options) >= 5
-    for line in options:
-        assert any(mark in line for mark in (".", "?")), f"no explanation: {line}"
+    for option in options:
+        assert any(mark in option for mark in (".", "?")), f"no explanation: {option}"
+
+
+def test_units_in_brackets_are_shown(gliocast):
+    assert "[mm, RAS world]" in gliocast("simulate", "--help").out
 
 
 def test_no_arguments_show_the_help(gliocast):

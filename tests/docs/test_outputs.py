@@ -12,7 +12,18 @@ from gliocast.cohort import DigitalPatient, Truth
 from gliocast.core import MODALITIES, RESEARCH_NOTICE, Anatomy, Density, Posterior, Silence
 from gliocast.data import read_patient
 from gliocast.observation import misfit
-from gliocast.pipeline import Findings, Stopwatch, deliver, run, run_demo
+from gliocast.pipeline import (
+    Beginning,
+    Choices,
+    Ending,
+    Findings,
+    Stopwatch,
+    Tissue,
+    deliver,
+    run,
+    run_demo,
+    simulate_to_folder,
+)
 from gliocast.planning import make_plan
 from gliocast.problem import outline_problem
 
@@ -74,10 +85,20 @@ def watch(first_stage):
     return stopwatch
 
 
+def page_of(verb):
+    """The part of the page about `gliocast run` and `gliocast demo`, or about `gliocast simulate`."""
+    about_run, about_simulate = PAGE.read_text(encoding="utf-8").split("\n# What `gliocast simulate` writes\n")
+    return about_simulate if verb == "simulate" else about_run
+
+
+def words_of(text):
+    return set(re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+
+
 @pytest.fixture(scope="module")
 def words():
-    """Everything that the page sets as code."""
-    return set(re.findall(r"`([^`]+)`", PAGE.read_text(encoding="utf-8")))
+    """Everything that the page sets as code about `gliocast run` and `gliocast demo`."""
+    return words_of(page_of("run"))
 
 
 def keys_of(content):
@@ -107,7 +128,7 @@ def test_every_json_key_is_on_the_page(results, words, name):
 
 
 def test_images_have_the_dtype_and_the_geometry_that_the_page_says(results, small_patient_template):
-    page = PAGE.read_text(encoding="utf-8").split("## In `gliocast demo` only")[0]
+    page = page_of("run").split("## In `gliocast demo` only")[0]
     rows = dict(re.findall(r"^\| `(\w+\.nii\.gz)` \| (\w+) \|", page, re.MULTILINE))
     assert set(rows) == {path.name for path in (results / "run").glob("*.nii.gz")}
     t1 = nib.load(small_patient_template / "t1.nii.gz")
@@ -146,3 +167,86 @@ def test_no_output_names_the_patient_or_a_path(results, small_patient_template):
             text = path.read_text(encoding="utf-8")
             assert small_patient_template.name not in text
             assert str(small_patient_template) not in text
+
+
+@pytest.fixture(scope="module")
+def grown(small_patient_template, small_patient_arrays, small_patient_affine, save_nifti, tmp_path_factory):
+    """Folders as `gliocast simulate` writes them: of several models, from several beginnings to several ends."""
+    folder = tmp_path_factory.mktemp("grown")
+    brain = small_patient_arrays["t1"] > 0
+    paths = {name: folder / f"{name}.nii.gz" for name in ("white", "gray", "cavity", "dose")}
+    ball = np.linalg.norm(np.indices(brain.shape) - np.reshape([18, 28, 31], (3, 1, 1, 1)), axis=0) < 4
+    arrays = {"white": 0.9 * brain, "gray": 0.1 * brain, "cavity": ball, "dose": 60 * brain}
+    for name, path in paths.items():
+        save_nifti(path, arrays[name].astype(np.float32), small_patient_affine)
+    treatments = [
+        {"kind": "resection", "day": 4, "cavity": "cavity.nii.gz"},
+        {"kind": "radiotherapy", "days": [5, 6], "dose": "dose.nii.gz", "alpha": 0.05},
+        {"kind": "chemotherapy", "days": [5, 6], "kill_rate": 0.1, "half_life": 0.1},
+    ]
+    (folder / "treatments.json").write_text(json.dumps({"treatments": treatments}))
+    tissue, seeds = Tissue(paths["white"], paths["gray"]), Beginning(seeds=(TRUTH.seed,))
+    cases = {
+        "series": Choices(tissue=tissue, beginning=seeds, ending=Ending(every=4, days=(8,)), frames=2),
+        "treated": Choices(
+            tissue=tissue,
+            beginning=Beginning(seeds=(TRUTH.seed,), point=True),
+            ending=Ending(days=(8,)),
+            frames=0,
+            treatments=folder / "treatments.json",
+        ),
+        "stopped": Choices(
+            tissue=tissue,
+            beginning=Beginning(initial=folder / "series" / "one.nii.gz"),
+            ending=Ending(until_volume=2, level=0.1),
+            frames=0,
+        ),
+        "necrotic": Choices(
+            model="proliferative-necrotic", tissue=tissue, beginning=seeds, ending=Ending(days=(8,)), frames=0
+        ),
+    }
+    for name, choices in cases.items():
+        simulate_to_folder(folder / name, choices=choices, monitor=Silence())
+        if name == "series":
+            image = nib.load(folder / "series" / "density.nii.gz")
+            save_nifti(folder / "series" / "one.nii.gz", np.float32(image.dataobj)[..., 0], small_patient_affine)
+    (folder / "series" / "one.nii.gz").unlink()
+    return [folder / name for name in cases]
+
+
+#: What only the model with mass effect writes.
+MASS_EFFECT = {"displacement.nii.gz", "white_matter.nii.gz", "gray_matter.nii.gz", "csf.nii.gz"}
+
+
+def test_every_file_of_a_simulation_is_on_the_page_and_the_other_way_round(grown):
+    written = {path.name for folder in grown for path in folder.iterdir()}
+    listed = {word for word in words_of(page_of("simulate")) if re.fullmatch(r"\w+\.(nii\.gz|gif|png|json)", word)}
+    assert listed == written | MASS_EFFECT
+
+
+def test_every_json_key_of_a_simulation_is_on_the_page(grown):
+    """Treatments are described on a page of their own."""
+    words = words_of(page_of("simulate")) | words_of((PAGE.parent / "treatments.md").read_text(encoding="utf-8"))
+    for folder in grown:
+        for path in folder.glob("*.json"):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            assert content["notice"] == RESEARCH_NOTICE
+            assert set(simulation_keys(content)) <= words
+
+
+def simulation_keys(content):
+    """Every key, however deep; parameters, versions and hashes are keyed by what they are of."""
+    for key, value in content.items():
+        yield key
+        parts = value if isinstance(value, list) else [*value.values()] if key == "parameters" else [value]
+        for part in parts:
+            if isinstance(part, dict) and key not in ("versions", "inputs"):
+                yield from simulation_keys(part)
+
+
+def test_images_of_a_simulation_have_the_dtype_that_the_page_says(grown):
+    for names, dtype in re.findall(r"^\| ([^|]*\.nii\.gz[^|]*) \| (\w+) \|", page_of("simulate"), re.MULTILINE):
+        for name in words_of(names) - MASS_EFFECT:
+            written = [folder / name for folder in grown if (folder / name).exists()]
+            assert written
+            assert {nib.load(path).get_data_dtype() for path in written} == {np.dtype(dtype)}

@@ -8,7 +8,7 @@ from gliocast.core import InputError, Radiotherapy, Resection, Treatments, Volum
 from gliocast.growth import Simulator, adjoint
 from gliocast.growth.kernels.fused_sweeps import FusedSweeps
 from gliocast.growth.kernels.torch_sweeps import TorchSweeps
-from gliocast.growth.models import FisherKolmogorov, ProliferativeNecrotic, TensorFisherKolmogorov
+from gliocast.growth.models import FisherKolmogorov, MassEffect, ProliferativeNecrotic, TensorFisherKolmogorov
 
 SPACING = (1.0, 1.2, 0.8)
 CENTER = (4.2, 4.4, 3.1)
@@ -59,8 +59,9 @@ def test_the_compiled_adjoint_is_that_of_tensor_operations(monkeypatch):
         (lambda water: FisherKolmogorov(), (0.12, 0.06)),
         (TensorFisherKolmogorov, (0.12, 0.06)),
         (lambda water: ProliferativeNecrotic(), (0.12, 0.06, 0.08, 0.3, 2.0, 0.4, 0.3)),
+        (lambda water: MassEffect(elastic_tolerance=1e-10), (0.12, 0.06, 0.5)),
     ],
-    ids=["fisher-kolmogorov", "tensor", "proliferative-necrotic"],
+    ids=["fisher-kolmogorov", "tensor", "proliferative-necrotic", "mass-effect"],
 )
 def test_gradients_of_parameters_and_seed_are_those_of_finite_differences(patchy, turning, make, own):
     anatomy = patchy((9, 9, 8))

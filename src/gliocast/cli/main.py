@@ -13,7 +13,7 @@ from gliocast.cli.demo import demo
 from gliocast.cli.fit_volumes import fit_volumes
 from gliocast.cli.plan import plan
 from gliocast.cli.run import run
-from gliocast.cli.simulate import simulate
+from gliocast.cli.simulate import SeveralSeeds, simulate
 from gliocast.core.errors import ConvergenceError, GliocastError, InputError, QualityError
 
 #: Exit codes by kind of error; anything else that goes wrong is 1, a fault of gliocast's own.
@@ -25,10 +25,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # units in brackets are no markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, demo, simulate, plan, fit_volumes):
-    app.command()(verb)
+app.command()(run)
+app.command()(demo)
+app.command(cls=SeveralSeeds)(simulate)
+app.command()(plan)
+app.command()(fit_volumes)
 
 
 def _show_version(wanted: bool) -> None:

@@ -30,6 +30,11 @@ class GrowthModel(Protocol):
         """Whether a solve may be cropped to what cells can reach."""
         ...
 
+    @property
+    def stacks(self) -> str:
+        """In what the members of a stacked batch of tensors may differ: "anatomies" too, "parameters", or "nothing"."""
+        ...
+
     def tissue(self, anatomy: Anatomy) -> np.ndarray:
         """Voxels where cells can live, bool."""
         ...

@@ -8,6 +8,7 @@ from gliocast.data.nifti import header_warnings, read_integers, read_volume, wri
 from gliocast.data.outputs import whole_file, whole_folder
 from gliocast.data.patient import describe, read_patient, read_patient_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
+from gliocast.data.series import open_series, write_vectors
 from gliocast.data.treatments import TREATMENT_KEYS, read_treatments
 from gliocast.data.volumes import ColumnNames, read_volumes
 
@@ -23,6 +24,7 @@ __all__ = [
     "find_files",
     "header_warnings",
     "load_arrays",
+    "open_series",
     "read_diffusion_tensor",
     "read_integers",
     "read_labels",
@@ -37,6 +39,7 @@ __all__ = [
     "whole_file",
     "whole_folder",
     "write_like",
+    "write_vectors",
     "write_volume",
     "zscore",
 ]

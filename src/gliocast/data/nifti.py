@@ -146,16 +146,44 @@ def write_like(path: Path, array: np.ndarray, like: Path) -> None:
         array: float32, integer, or bool (written as uint8).
         like: file that an array of this shape was read from.
     """
-    label = file_label(like, "reference")
-    image_class, reference = _parse_header(_file_bytes(like, "reference", size=1024), label, check=True)
-    shape = _require_one_volume(reference, label)
-    require_shape(array, Grid(shape, reference.get_best_affine()), path.name)
-    header = image_class.header_class()
-    for name in GEOMETRY_FIELDS:
-        header[name] = reference[name]
+    image_class, header = _header_like(like, array, path.name)
     stored = _storable(array)
     header.set_data_dtype(stored.dtype)
     _write(path, image_class(stored, None, header))
+
+
+def aligned_header(grid: Grid, like: Path | None, subject: str) -> nib.Nifti1Header:
+    """A header for float32 voxels on a grid, with exactly the geometry of a reference file if one is given.
+
+    Args:
+        grid: of the array to be written.
+        like: file with that grid, or None.
+        subject: what is written, for messages.
+    """
+    if like is not None:
+        _, header = _header_like(like, np.broadcast_to(np.float32(0), grid.shape), subject)
+        header.set_data_shape(grid.shape)
+    else:
+        header = nib.Nifti1Header()
+        header.set_data_shape(grid.shape)
+        header.set_sform(grid.affine, code="aligned")
+        header.set_qform(grid.affine, code="aligned")
+        header.set_xyzt_units("mm")
+    header.set_data_dtype(np.float32)
+    header.set_slope_inter(1, 0)
+    return header
+
+
+def _header_like(like: Path, array: np.ndarray, subject: str) -> tuple[type[nib.Nifti1Image], nib.Nifti1Header]:
+    """The kind of image that a reference file is, and a new header with its geometry alone."""
+    label = file_label(like, "reference")
+    image_class, reference = _parse_header(_file_bytes(like, "reference", size=1024), label, check=True)
+    shape = _require_one_volume(reference, label)
+    require_shape(array, Grid(shape, reference.get_best_affine()), subject)
+    header = image_class.header_class()
+    for name in GEOMETRY_FIELDS:
+        header[name] = reference[name]
+    return image_class, header
 
 
 def write_volume(path: Path, array: np.ndarray, grid: Grid) -> None:

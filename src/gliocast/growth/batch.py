@@ -31,6 +31,9 @@ def grow_batch(
         days: when to look [d].
         chunk: rows that are stacked at a time.
     """
+    if simulator.model.stacks == "nothing":
+        yield from (_alone(simulator, row, place, days) for row, place in zip(values, anatomies, strict=True))
+        return
     for first in range(0, len(values), chunk):
         rows, places = values[first : first + chunk], list(anatomies[first : first + chunk])
         domains = [_place(simulator, row, place, days) for row, place in zip(rows, places, strict=True)]
@@ -44,9 +47,16 @@ def grow_batch(
         yield from results
 
 
+def _alone(simulator: Simulator, row: np.ndarray, anatomy: Anatomy, days: Sequence[float]) -> list[Density] | None:
+    try:
+        return simulator(row, anatomy, days=days)
+    except (OutsideTissueError, ConvergenceError):
+        return None
+
+
 def _groups(simulator: Simulator, anatomies: Sequence[Anatomy], able: list[int]) -> list[list[int]]:
     """Rows that can be stacked: all of them, or, where the model's media can't be, those of one anatomy each."""
-    if not able or getattr(simulator.model, "stackable", True):
+    if simulator.model.stacks == "anatomies":
         return [able] if able else []
     groups: dict[int, list[int]] = {}
     for n in able:

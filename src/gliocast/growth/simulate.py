@@ -1,13 +1,13 @@
 """The numerical simulator: a growth model solved in one anatomy."""
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
+import numba
 import numpy as np
 
 from gliocast.core import (
@@ -194,7 +194,7 @@ class Simulator:
     ) -> Iterator[list[Density] | None]:
         """Many solves, in order; None for one that can't begin or can't be resolved.
 
-        Compiled sweeps take one solve to each thread; torch stacks many solves as one, see `gliocast.growth.batch`.
+        Compiled sweeps take one solve to each thread of numba; torch stacks many as one, see `gliocast.growth.batch`.
 
         Args:
             values: (num_solves, num_parameters).
@@ -217,7 +217,7 @@ class Simulator:
             except (OutsideTissueError, ConvergenceError):
                 return None
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(numba.get_num_threads()) as pool:
             yield from pool.map(solve, range(len(values)))
 
     def starting(self, start: Start) -> "Simulator":
@@ -331,5 +331,9 @@ def _snapshot(dynamics: Dynamics, state: Any, domain: Domain, grid: Grid, day: f
 
     # the logistic solution overshoots one by a rounding step of float32
     density = embed(np.clip(_numbers(dynamics, dynamics.density(state)), 0, 1))
-    fields = {name: embed(_numbers(dynamics, data)) for name, data in dynamics.fields(state).items()}
+    fields = {name: _numbers(dynamics, data) for name, data in dynamics.fields(state).items()}
+    # vectors lie along the axes of the grid while it is computed, and along those of the world in what is handed out
+    turn = grid.affine[:3, :3] / grid.spacing
+    for name, data in fields.items():
+        fields[name] = embed(np.einsum("ij,jxyz->ixyz", turn, data) if data.ndim == 4 else data)
     return Snapshot(Density(density, grid, day), fields)

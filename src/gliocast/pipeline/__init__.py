@@ -1,18 +1,31 @@
-"""Patient to report: composition only, no science."""
+"""Patient to report, and a tumor to files: composition only, no science."""
 
+from gliocast.pipeline.choices import Beginning, Choices, Ending, Fibers, Tissue
 from gliocast.pipeline.deliver import agreement, run, run_demo
+from gliocast.pipeline.equations import EQUATIONS, Equation, describe_equation, find_equation
 from gliocast.pipeline.personalize import Findings, Options, personalize
-from gliocast.pipeline.stages import grow_to_file, plan_to_folder
+from gliocast.pipeline.simulate import simulate_to_file, simulate_to_folder
+from gliocast.pipeline.stages import plan_to_folder
 from gliocast.pipeline.stopwatch import Stopwatch
 
 __all__ = [
+    "EQUATIONS",
+    "Beginning",
+    "Choices",
+    "Ending",
+    "Equation",
+    "Fibers",
     "Findings",
     "Options",
     "Stopwatch",
+    "Tissue",
     "agreement",
-    "grow_to_file",
+    "describe_equation",
+    "find_equation",
     "personalize",
     "plan_to_folder",
     "run",
     "run_demo",
+    "simulate_to_file",
+    "simulate_to_folder",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
@@ -80,17 +81,8 @@ class Panels:
 
     def contour(self, row: int, data: np.ndarray, levels: Sequence[float], colors: Sequence[Any], **style: Any) -> None:
         """Draw isolines of an array (0.5 for the outline of a mask), with a dark rim so that they show on any gray."""
-        width = style.setdefault("linewidths", 1.2)
         for axes, plane in self.cells(row):
-            image = self.cut(data, plane).astype(np.float32)
-            present = [k for k, level in enumerate(levels) if image.min() < level < image.max()]
-            if not present:
-                continue  # matplotlib warns about levels that a slice doesn't reach
-            x, y = self.frame.coordinates(plane.horizontal), self.frame.coordinates(plane.vertical)
-            lines = axes.contour(
-                x, y, image, levels=[levels[k] for k in present], colors=[colors[k] for k in present], **style
-            )
-            lines.set_path_effects([withStroke(linewidth=width + 1.0, foreground=(0, 0, 0, 0.55))])
+            draw_contour(axes, self.frame, plane, self.cut(data, plane), levels, colors, **style)
 
     def label(self, row: int, text: str) -> None:
         """Name a row in the upper left corner of its first panel."""
@@ -100,6 +92,27 @@ class Panels:
         """One legend for all panels, at the foot of the figure."""
         style = {"ncols": len(handles), "handlelength": 2.2, "columnspacing": 1.6} | style
         self.figure.legend(handles=handles, loc="lower center", borderaxespad=0.2, **style)
+
+
+def draw_contour(
+    axes: Axes,
+    frame: Frame,
+    plane: Plane,
+    image: np.ndarray,
+    levels: Sequence[float],
+    colors: Sequence[Any],
+    **style: Any,
+) -> QuadContourSet | None:
+    """Draw isolines of a slice (vertical, horizontal) with a dark rim; None where it reaches no level."""
+    image = image.astype(np.float32)
+    present = [k for k, level in enumerate(levels) if image.min() < level < image.max()]
+    if not present:
+        return None  # matplotlib warns about levels that a slice doesn't reach
+    width = style.setdefault("linewidths", 1.2)
+    style |= {"levels": [levels[k] for k in present], "colors": [colors[k] for k in present]}
+    lines = axes.contour(frame.coordinates(plane.horizontal), frame.coordinates(plane.vertical), image, **style)
+    lines.set_path_effects([withStroke(linewidth=width + 1.0, foreground=(0, 0, 0, 0.55))])
+    return lines
 
 
 def white_line(label: str) -> Line2D:
@@ -125,33 +138,67 @@ def make_panels(grid: Grid, center: np.ndarray, window: Window, *, num_rows: int
         foot_in: space left for a legend or a color bar below [in].
     """
     frame = Frame.of(grid)
-    index = frame.center_of(center)
+    return lay_out_panels(frame, frame.center_of(center), window, num_rows=num_rows, foot_in=foot_in)
+
+
+def lay_out_panels(
+    frame: Frame,
+    index: tuple[int, int, int],
+    window: Window,
+    *,
+    num_rows: int,
+    foot_in: float,
+    head_in: float = HEAD_IN,
+) -> Panels:
+    """The same through given planes.
+
+    Args:
+        frame: of the arrays to be drawn.
+        index: RAS index that the planes pass through.
+        window: what the panels show [mm].
+        num_rows: rows of panels.
+        foot_in: space left below [in].
+        head_in: space left above, the panels' titles included [in].
+    """
     widths = np.array([window.size[plane.horizontal] for plane in PLANES])
     height_mm = max(window.size[plane.vertical] for plane in PLANES)
     inch_per_mm = (PAGE_WIDTH_IN - 2 * GAP_IN) / widths.sum()
     row_in = height_mm * inch_per_mm
-    total_in = HEAD_IN + num_rows * (row_in + GAP_IN) + foot_in
+    total_in = head_in + num_rows * (row_in + GAP_IN) + foot_in
     figure = Figure(figsize=(PAGE_WIDTH_IN, total_in))
     axes = np.empty((num_rows, 3), dtype=object)
     for row in range(num_rows):
-        bottom, left = total_in - HEAD_IN - (row + 1) * row_in - row * GAP_IN, 0.0
+        bottom, left = total_in - head_in - (row + 1) * row_in - row * GAP_IN, 0.0
         for column, plane in enumerate(PLANES):
             width = widths[column] * inch_per_mm
             rectangle = (left / PAGE_WIDTH_IN, bottom / total_in, width / PAGE_WIDTH_IN, row_in / total_in)
-            axes[row, column] = _panel(figure, rectangle, plane, window, height_mm)
+            axes[row, column] = make_panel(figure, rectangle, plane, window, height_mm, scale_bar=plane is PLANES[0])
             left += width + GAP_IN
     panels = Panels(figure, axes, frame, index)
     for axes_, plane in panels.cells(0):
-        position = frame.start[plane.normal] + frame.spacing[plane.normal] * index[plane.normal]
-        axes_.set_title(f"{plane.name}, {'xyz'[plane.normal]} = {position:.0f} mm".replace("-", "−"), fontsize=9, pad=4)
+        axes_.set_title(f"{plane.name}, {position_of(frame, plane, index)}", fontsize=9, pad=4)
     return panels
 
 
-def _panel(
-    figure: Figure, rectangle: tuple[float, float, float, float], plane: Plane, window: Window, height_mm: float
+def position_of(frame: Frame, plane: Plane, index: tuple[int, int, int]) -> str:
+    """Where a plane lies, such as "z = −12 mm"."""
+    position = frame.start[plane.normal] + frame.spacing[plane.normal] * index[plane.normal]
+    return f"{'xyz'[plane.normal]} = {position:.0f} mm".replace("-", "−")
+
+
+def make_panel(
+    figure: Figure,
+    rectangle: tuple[float, float, float, float],
+    plane: Plane,
+    window: Window,
+    height_mm: float,
+    *,
+    scale_bar: bool,
+    letters_pt: float = 8.5,
 ) -> Axes:
     """One black panel with side letters and a scale bar; the horizontal coordinate runs to the left."""
     axes = figure.add_axes(rectangle)
+    letters = ON_IMAGE | {"fontsize": letters_pt}
     h, v = plane.horizontal, plane.vertical
     middle = (window.lower[v] + window.upper[v]) / 2
     axes.set(facecolor="black", xticks=[], yticks=[])
@@ -160,10 +207,10 @@ def _panel(
     for spine in axes.spines.values():
         spine.set_visible(False)
     for letter, x, side in zip(plane.letters, (0.015, 0.985), ("left", "right"), strict=True):
-        axes.text(x, 0.5, letter, transform=axes.transAxes, va="center", ha=side, **ON_IMAGE)
-    if plane is PLANES[0]:
+        axes.text(x, 0.5, letter, transform=axes.transAxes, va="center", ha=side, **letters)
+    if scale_bar:
         start, y = window.upper[h] - 0.03 * window.size[h], middle - 0.46 * height_mm
         axes.plot([start, start - SCALE_BAR_MM], [y, y], color="white", linewidth=2.0, solid_capstyle="butt", zorder=9)
         text = f"{SCALE_BAR_MM:.0f} mm"
-        axes.text(start - SCALE_BAR_MM / 2, y + 0.012 * height_mm, text, ha="center", va="bottom", **ON_IMAGE)
+        axes.text(start - SCALE_BAR_MM / 2, y + 0.012 * height_mm, text, ha="center", va="bottom", **letters)
     return axes

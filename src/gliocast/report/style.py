@@ -36,8 +36,8 @@ def figure_style() -> Any:
     return matplotlib.style.context(["default", RC])
 
 
-def to_png(figure: Figure) -> bytes:
+def to_png(figure: Figure, *, dpi: float = DPI) -> bytes:
     """The figure as PNG bytes, the same on every run (no date, no software version)."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()

@@ -23,6 +23,8 @@ other carry one stress and add their compliances; it lets the brain slide in its
 the edge and the doubled difference (the wall is half a cell away, and u = 0 there) together double the modulus, which
 is as if the cells behind the wall had no compliance: :math:`\mu_e = 4 / \sum 1/\mu` in both cases.
 
+**On tensors** the same body is `torch_body.TorchElasticity`, which only those who compute with tensors import.
+
 **Solver.** Conjugate gradients with a multigrid V-cycle; see `multigrid` and `coarsening`.
 
 Source: Ezhov, dissertation (2023), Eqs. 3.8, 3.12 (as Subramanian et al. 2019). There both moduli stand before
@@ -33,6 +35,5 @@ that its text names.
 from gliocast.growth.elasticity.body import Elasticity
 from gliocast.growth.elasticity.displacement import Displacement, centered, divergence
 from gliocast.growth.elasticity.material import lame
-from gliocast.growth.elasticity.torch_body import TorchElasticity
 
-__all__ = ["Displacement", "Elasticity", "TorchElasticity", "centered", "divergence", "lame"]
+__all__ = ["Displacement", "Elasticity", "centered", "divergence", "lame"]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from gliocast.core import InputError
 
@@ -62,7 +61,11 @@ def centered(displacement: Displacement) -> Any:
     for axis, part in zip((-3, -2, -1), displacement.faces, strict=True):
         low, high = _halves(part, axis)
         parts.append((low + high) / 2)
-    return torch.stack(parts, dim=-4) if isinstance(parts[0], torch.Tensor) else np.stack(parts, axis=-4)
+    if hasattr(parts[0], "new_tensor"):
+        import torch  # a second of import that only tensors need
+
+        return torch.stack(parts, dim=-4)
+    return np.stack(parts, axis=-4)
 
 
 def divergence(displacement: Displacement, spacing: tuple[float, float, float]) -> Any:

@@ -34,19 +34,19 @@ def _inverse_row(s, l0, l1, m0, m1, i, e0, e1, j, f0, f1, k):  # type: ignore[no
 
 def _inverse_diagonal(scale, lam, mu2, mxy, mxz, myz, ix, iy, iz):  # type: ignore[no-untyped-def]
     """scale <- 1/diagonal of A, at faces that aren't on the wall."""
-    na, nb, nc = lam.shape
+    na, nb, _ = lam.shape
     for a in numba.prange(1, na - 1):
         for b in range(1, nb - 1):
-            l, m, xy = lam[a, b, 1:-1], mu2[a, b, 1:-1], mxy[a, b, 1:-1]
+            l1, m, xy = lam[a, b, 1:-1], mu2[a, b, 1:-1], mxy[a, b, 1:-1]
             xz, xz1, yz, yz1 = mxz[a, b, 1:-1], mxz[a, b, 2:], myz[a, b, 1:-1], myz[a, b, 2:]
             if a > 1:
                 l0, m0, xy1 = lam[a - 1, b, 1:-1], mu2[a - 1, b, 1:-1], mxy[a, b + 1, 1:-1]
-                _inverse_row(scale[0, a, b, 1:-1], l0, l, m0, m, ix, xy, xy1, iy, xz, xz1, iz)
+                _inverse_row(scale[0, a, b, 1:-1], l0, l1, m0, m, ix, xy, xy1, iy, xz, xz1, iz)
             if b > 1:
                 l0, m0, xy1 = lam[a, b - 1, 1:-1], mu2[a, b - 1, 1:-1], mxy[a + 1, b, 1:-1]
-                _inverse_row(scale[1, a, b, 1:-1], l0, l, m0, m, iy, xy, xy1, ix, yz, yz1, iz)
+                _inverse_row(scale[1, a, b, 1:-1], l0, l1, m0, m, iy, xy, xy1, ix, yz, yz1, iz)
             xz, xz1, yz, yz1 = xz[1:], mxz[a + 1, b, 2:-1], yz[1:], myz[a, b + 1, 2:-1]
-            _inverse_row(scale[2, a, b, 2:-1], l[:-1], l[1:], m[:-1], m[1:], iz, xz, xz1, ix, yz, yz1, iy)
+            _inverse_row(scale[2, a, b, 2:-1], l1[:-1], l1[1:], m[:-1], m[1:], iz, xz, xz1, ix, yz, yz1, iy)
 
 
 def _gather(out, field, sx, wx, sy, wy, sz, wz, keep):  # type: ignore[no-untyped-def]
@@ -144,5 +144,5 @@ def _direction(p, z, beta):  # type: ignore[no-untyped-def]
 
 
 _LOOPS = (_edges, _inverse_diagonal, _gather, _push, _start, _dot, _advance, _direction)
-SHARED = compile_loops(*_LOOPS, parallel=True)
-SINGLE = compile_loops(*_LOOPS, parallel=False)
+SHARED = compile_loops(*_LOOPS, parallel=True, reorder=True)
+SINGLE = compile_loops(*_LOOPS, parallel=False, reorder=True)

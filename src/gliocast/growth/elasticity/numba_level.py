@@ -67,13 +67,9 @@ class NumbaLevel:
             matrices = [(face_interpolation if a == component else cell_interpolation)(*n) for a, n in enumerate(sizes)]
             self._up.append(self._taps(matrices))
             self._down.append(self._taps([m.T * (c / f) for m, (f, c) in zip(matrices, sizes, strict=True)]))
-        moduli = []
-        for modulus in (self._lam, self._mu):
-            mean = np.zeros([n + 2 for n in coarse], modulus.dtype)
-            self._loops["_gather"](mean, np.pad(modulus, 1), *average, self._float(0))
-            moduli.append(np.ascontiguousarray(mean[1:-1, 1:-1, 1:-1]))
+        lam, mu = (self._averaged(modulus, coarse, average) for modulus in (self._lam, self._mu))
         spacing = tuple(h * f / c for h, (f, c) in zip(self._spacing, sizes, strict=True))
-        level = NumbaLevel(*moduli, spacing, parallel=self._parallel)  # type: ignore[arg-type]
+        level = NumbaLevel(lam, mu, spacing, parallel=self._parallel)
         self._coarse_rhs = level.zeros()
         return level
 
@@ -160,6 +156,12 @@ class NumbaLevel:
         """Z + beta p, in place of p."""
         self._loops["_direction"](p, z, self._float(beta))
         return p
+
+    def _averaged(self, modulus: np.ndarray, shape: tuple[int, ...], average: list[np.ndarray]) -> np.ndarray:
+        """The mean of a modulus over the cells of a coarser grid."""
+        mean = np.zeros([n + 2 for n in shape], modulus.dtype)
+        self._loops["_gather"](mean, np.pad(modulus, 1), *average, self._float(0))
+        return np.ascontiguousarray(mean[1:-1, 1:-1, 1:-1])
 
     def _taps(self, matrices: list[np.ndarray]) -> list[Any]:
         """First columns and weights of the matrices along the three axes, in the order that the sweeps take."""

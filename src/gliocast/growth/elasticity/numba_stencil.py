@@ -13,7 +13,7 @@ cells; mxy, mxz, myz = mu at edges; ix, iy, iz = 1/spacing; a, b, c slots along 
 import numba
 import numpy as np
 
-from gliocast.growth.kernels.compiled import compile_loops
+from gliocast.growth.kernels.compiled import ROW_OPTIONS, compile_loops
 
 #: Row buffers of one thread: 0 p, 1 sxx, 2 sxx before, 3-4 syy, 5 szz, 6-7 sxy, 8 sxy after, 9 sxz, 10 sxz after,
 #: 11-12 syz; a pair holds this row and the previous one. 13-15 are the three rows of A u.
@@ -69,14 +69,14 @@ def _balance_z_row(f, t, k, s0, s1, i, w0, w1, j):  # type: ignore[no-untyped-de
         f[c] = (left[c] - right[c]) * k + (s0[c] - s1[c]) * i + (w0[c] - w1[c]) * j
 
 
-@numba.njit(inline="always")
+@numba.njit(**ROW_OPTIONS)
 def _first_rows(w, u, mxy, myz, a, ix, iy, iz):  # type: ignore[no-untyped-def]
     """Shear stresses at the near wall, from which the sweep along y starts."""
     _shear_row(w[7], mxy[a, 1], u[0, a, 0], u[0, a, 1], iy, u[1, a - 1, 1], u[1, a, 1], ix)
     _shear_z_row(w[12], myz[a, 1], u[1, a, 1], u[2, a, 0], u[2, a, 1], iy, iz)
 
 
-@numba.njit(inline="always")
+@numba.njit(**ROW_OPTIONS)
 def _force_rows(w, u, lam, mu2, mxy, mxz, myz, a, b, ix, iy, iz):  # type: ignore[no-untyped-def]
     """w[13:16] <- the rows (a, b) of A u; rows have to come in the order of b."""
     now = b % 2
@@ -162,5 +162,5 @@ def _relax(u, before, r, scale, out, momentum, weight, lam, mu2, mxy, mxz, myz, 
                     t[c] = v[c] + momentum * (v[c] - old[c]) + weight * d[c] * (q[c] - f[c])
 
 
-SHARED = compile_loops(_apply, _residual, _relax, parallel=True)
-SINGLE = compile_loops(_apply, _residual, _relax, parallel=False)
+SHARED = compile_loops(_apply, _residual, _relax, parallel=True, reorder=True)
+SINGLE = compile_loops(_apply, _residual, _relax, parallel=False, reorder=True)

@@ -32,8 +32,8 @@ class TorchElasticity(ElasticBody):
         self._lam, self._mu, self._spacing = lam, mu, spacing
         batch = (1,) * (4 - lam.ndim)
         with torch.no_grad():
-            parts = (modulus.detach().reshape(batch + lam.shape) for modulus in (lam, mu))
-            super().__init__(TorchLevel(*parts, spacing), lam)
+            first, second = (modulus.detach().reshape(batch + lam.shape) for modulus in (lam, mu))
+            super().__init__(TorchLevel(first, second, spacing), lam)
 
     def _solve(
         self, pressure: torch.Tensor, start: Displacement | None, tolerance: float, max_iterations: int
@@ -56,13 +56,13 @@ class _Equilibrium(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: torch.Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         pressure, lam, mu, solution = ctx.saved_tensors
         finest = ctx.body._levels[0]
         adjoint = ctx.body._iterate(finest.held(gradient), None, *ctx.limits)
-        inputs = [part.detach().requires_grad_(True) for part in (pressure, lam, mu)]
+        inputs = pressure, lam, mu = tuple(part.detach().requires_grad_(True) for part in (pressure, lam, mu))
         with torch.enable_grad():
-            moduli = torch_operator.moduli_in_slots(*inputs[1:], ctx.body._spacing)
-            work = (adjoint * finest.push(inputs[0])).sum()
+            moduli = torch_operator.moduli_in_slots(lam, mu, ctx.body._spacing)
+            work = (adjoint * finest.push(pressure)).sum()
             lagrangian = work - torch_operator.energy_product(solution, adjoint, moduli)
         return (*torch.autograd.grad(lagrangian, inputs), None, None)

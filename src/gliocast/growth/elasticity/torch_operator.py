@@ -7,7 +7,6 @@ axes a and b; e normal strain, g shear.
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 
 _AXES = (-3, -2, -1)
 _PLANES = ((0, 1), (0, 2), (1, 2))
@@ -103,7 +102,7 @@ def inner_faces(like: torch.Tensor) -> torch.Tensor:
 
 def pad(field: torch.Tensor) -> torch.Tensor:
     """A field at cells with a margin of one zero slot."""
-    return F.pad(field, (1, 1, 1, 1, 1, 1))
+    return torch.nn.functional.pad(field, (1, 1, 1, 1, 1, 1))
 
 
 def _ahead(field: torch.Tensor, a: int, spacing: tuple[float, float, float]) -> torch.Tensor:

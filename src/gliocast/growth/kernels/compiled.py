@@ -6,21 +6,32 @@ from typing import Any
 
 import numba
 
-#: Sums may be reordered so that they vectorize; infinities and NaN keep their meaning, for the caller looks for them.
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-_FASTMATH = {"contract", "nsz", "reassoc"}
+#: What keeps the order of sums, for a flux that leaves one cell has to be what enters the other. NaN stays NaN.
+_ORDERED = frozenset({"contract", "nsz"})
+
+#: Besides, sums may be reordered, so that those over a row vectorize.
+_REORDERED = _ORDERED | {"reassoc"}
+
+#: Options of functions that the loops call for each row.
+ROW_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": set(_ORDERED)}
 
 
-def compile_loops(*loops: Any, parallel: bool) -> dict[str, Callable[..., Any]]:
+def compile_loops(*loops: Any, parallel: bool, reorder: bool = False) -> dict[str, Callable[..., Any]]:
     """The loops by name, compiled with or without threads.
 
     numba's cache knows a function by its qualified name, line and code, not by its options; without names of their own
-    the two versions would be loaded in place of each other.
+    one version would be loaded in place of another.
+
+    Args:
+        loops: plain functions of a module.
+        parallel: whether `prange` makes threads.
+        reorder: whether sums may be taken in another order than written.
     """
-    suffix = "_shared" if parallel else "_single"
+    options = ROW_OPTIONS | {"nogil": True, "cache": True, "fastmath": set(_REORDERED if reorder else _ORDERED)}
+    suffix = f"_{'shared' if parallel else 'single'}_{'reordered' if reorder else 'ordered'}"
     compiled = {}
     for loop in loops:
         twin = FunctionType(loop.__code__, loop.__globals__, loop.__name__)
         twin.__module__, twin.__qualname__ = loop.__module__, loop.__qualname__ + suffix
-        compiled[loop.__name__] = numba.njit(parallel=parallel, fastmath=_FASTMATH, **_OPTIONS)(twin)
+        compiled[loop.__name__] = numba.njit(parallel=parallel, **options)(twin)
     return compiled

@@ -15,6 +15,9 @@ import numpy as np
 from gliocast.growth.kernels import pointwise
 from gliocast.growth.kernels.compiled import compile_loops
 
+#: Smaller than any mobility that counts; keeps the mean of two closed cells from being 0 / 0 [any unit].
+_TINY = 1e-37
+
 
 @numba.njit(inline="always")
 def _laplacian_row(row, y, fx, fy, fz, i, j, low, high):
@@ -30,12 +33,12 @@ def _laplacian_row(row, y, fx, fy, fz, i, j, low, high):
     f, g = fy[i, j, k0:k1], fy[i, j + 1, k0:k1]
     for k in range(n):
         row[k] += f[k] * (before[k] - u[k]) + g[k] * (after[k] - u[k])
-    f, left, right = fz[i, j, k0 + 1 : k1], u[: n - 1], u[1:]
-    row_left, row_right = row[: n - 1], row[1:n]
-    for k in range(n - 1):
-        row_left[k] += f[k] * (right[k] - left[k])
-    for k in range(n - 1):
-        row_right[k] -= f[k] * (right[k] - left[k])
+    f = fz[i, j, k0 : k1 + 1]
+    if n > 1:
+        row[0] += f[1] * (u[1] - u[0])
+        row[n - 1] -= f[n - 1] * (u[n - 1] - u[n - 2])
+    for k in range(1, n - 1):
+        row[k] += f[k + 1] * (u[k + 1] - u[k]) - f[k] * (u[k] - u[k - 1])
 
 
 def _laplacian(y, out, fx, fy, fz, low, high):
@@ -69,7 +72,7 @@ def _first_stage(y0, lap, out, fx, fy, fz, low, high, scale):
 
 def _stage(y0, lap, y, previous, out, fx, fy, fz, low, high, mu, nu, mu_scale, gamma_scale):
     """out <- mu y + nu previous + (1 - mu - nu) y0 + mu_scale L y + gamma_scale lap; out may be previous."""
-    rest = y0.dtype.type(1) - mu - nu
+    rest = y0.dtype.type(1.0 - float(mu) - float(nu))  # in double, for reordered it would lose mass to rounding
     for i in numba.prange(low[0], high[0]):
         row = np.empty(high[2] - low[2], y.dtype)
         for j in range(low[1], high[1]):
@@ -82,7 +85,7 @@ def _stage(y0, lap, y, previous, out, fx, fy, fz, low, high, mu, nu, mu_scale, g
 
 def _combine(y0, lap, y, lap_y, previous, out, low, high, mu, nu, mu_scale, gamma_scale):
     """out <- mu y + nu previous + (1 - mu - nu) y0 + mu_scale lap_y + gamma_scale lap; out may be previous."""
-    rest = y0.dtype.type(1) - mu - nu
+    rest = y0.dtype.type(1.0 - float(mu) - float(nu))  # in double, for reordered it would lose mass to rounding
     for i in numba.prange(low[0], high[0]):
         for j in range(low[1], high[1]):
             u, w, v = y[i, j, low[2] : high[2]], previous[i, j, low[2] : high[2]], out[i, j, low[2] : high[2]]
@@ -120,34 +123,45 @@ def _starve(p, n, deficit, low, high, time, rate, death, threshold, uptake, supp
 
 
 @numba.njit(inline="always")
-def _face(mobility, i, j, k, x, y, z, inverse_square):
-    """Harmonic mean of two neighboring cells over h^2; zero at the rim of the grid and beside a closed cell."""
-    zero = mobility.dtype.type(0)
-    if x < 0 or y < 0 or z < 0 or x >= mobility.shape[0] or y >= mobility.shape[1] or z >= mobility.shape[2]:
-        return zero
-    here, there = mobility[i, j, k], mobility[x, y, z]
-    if here <= zero or there <= zero:
-        return zero
-    return mobility.dtype.type(2) * here * there / (here + there) * inverse_square
+def _face_row(out, one, other, inverse_square):
+    """out <- harmonic means of two rows of cells over h^2; zero beside a closed cell."""
+    two, tiny = out.dtype.type(2), out.dtype.type(_TINY)
+    for k in range(out.size):
+        out[k] = two * one[k] * other[k] / (one[k] + other[k] + tiny) * inverse_square
 
 
 def _faces(mobility, fx, fy, fz, low, high, ax, ay, az):
-    """Face coefficients on every face that touches the box; both cells of a face write the same number.
+    """Face coefficients on every face that touches the box, but for the rim of the grid, which stays closed.
+
+    The two planes of cells at a face write the same numbers.
 
     Returns:
         The largest sum over the six faces of a cell in the box.
     """
+    nx, ny, nz = mobility.shape
+    k0, k1 = low[2], high[2]
+    first, last = max(k0, 1), min(k1, nz - 1)
     largest = np.zeros(high[0] - low[0], mobility.dtype)
     for i in numba.prange(low[0], high[0]):
+        most = np.zeros(k1 - k0, mobility.dtype)  # a row, for a running maximum doesn't vectorize
         for j in range(low[1], high[1]):
-            for k in range(low[2], high[2]):
-                a = fx[i, j, k] = _face(mobility, i, j, k, i - 1, j, k, ax)
-                b = fx[i + 1, j, k] = _face(mobility, i, j, k, i + 1, j, k, ax)
-                c = fy[i, j, k] = _face(mobility, i, j, k, i, j - 1, k, ay)
-                d = fy[i, j + 1, k] = _face(mobility, i, j, k, i, j + 1, k, ay)
-                e = fz[i, j, k] = _face(mobility, i, j, k, i, j, k - 1, az)
-                f = fz[i, j, k + 1] = _face(mobility, i, j, k, i, j, k + 1, az)
-                largest[i - low[0]] = max(largest[i - low[0]], a + b + c + d + e + f)
+            here = mobility[i, j, k0:k1]
+            if i > 0:
+                _face_row(fx[i, j, k0:k1], mobility[i - 1, j, k0:k1], here, ax)
+            if i < nx - 1:
+                _face_row(fx[i + 1, j, k0:k1], here, mobility[i + 1, j, k0:k1], ax)
+            if j > 0 and j == low[1]:
+                _face_row(fy[i, j, k0:k1], mobility[i, j - 1, k0:k1], here, ay)
+            if j < ny - 1:
+                _face_row(fy[i, j + 1, k0:k1], here, mobility[i, j + 1, k0:k1], ay)
+            _face_row(
+                fz[i, j, first : last + 1], mobility[i, j, first - 1 : last], mobility[i, j, first : last + 1], az
+            )
+            a, b, c, d = fx[i, j, k0:k1], fx[i + 1, j, k0:k1], fy[i, j, k0:k1], fy[i, j + 1, k0:k1]
+            f = fz[i, j, k0 : k1 + 1]
+            for k in range(k1 - k0):
+                most[k] = max(most[k], a[k] + b[k] + c[k] + d[k] + f[k] + f[k + 1])
+        largest[i - low[0]] = most.max()
     return largest.max()
 
 

@@ -5,14 +5,19 @@ import math
 import numpy as np
 
 from gliocast.core.box import Box
+from gliocast.growth.elasticity import Displacement, Elasticity
 from gliocast.growth.kernels.conductance import Conductance, empty_faces, inverse_squares
 from gliocast.growth.kernels.numba_loops import SHARED, SINGLE, support
 from gliocast.growth.kernels.numba_operators import Anisotropic, Crowded, Isotropic, Operator
 from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
 from gliocast.growth.kernels.tensor import TensorConductance
+from gliocast.growth.transport import transport
 
 #: Dead cells leave at least this much room, for the division by it [1].
 LEAST_ROOM = 1e-3
+
+#: Voxels by which the active box grows when cells are carried along [1].
+_CARRIED = 2
 
 #: Cells below this share of the largest initial density don't make the active box grow [1].
 SUPPORT_LEVEL = 1e-5
@@ -140,6 +145,27 @@ class NumbaSweeps:
         """The reaction `pointwise.starve` of (p, n, deficit)."""
         self._loops["_starve"](*fields, *self.box, self._float(time), *(self._float(rate) for rate in rates))
         return fields
+
+    def rest(self) -> Displacement:
+        """No displacement at all."""
+        return Displacement(*empty_faces(self.shape, self._float))
+
+    def elasticity(self, lam: np.ndarray, mu: np.ndarray) -> Elasticity:
+        """The elastic body of given moduli [kPa]."""
+        return Elasticity(lam, mu, self.spacing, parallel=self._parallel)
+
+    def transport(
+        self, cells: np.ndarray, tissue: np.ndarray, displacement: Displacement
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cells, (x, y, z), and tissue, (k, x, y, z), carried along by a displacement without loss."""
+        both = np.concatenate([cells[None], tissue])
+        carried = transport(both, displacement, self.spacing, parallel=self._parallel)
+        # a substep moves a cell's content into its neighbors
+        self.box = self.box.grown((_CARRIED, _CARRIED, _CARRIED), self.shape)
+        outside = np.ones(self.shape, bool)
+        outside[self.box.slices] = False
+        carried[0][outside] = 0
+        return carried[0], carried[1:]
 
     def follow(self, field: np.ndarray, amount: float, stages: int) -> None:
         """Let the active box grow so that what one step moves stays inside."""

@@ -12,13 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from gliocast.core import InputError
 from gliocast.core.box import Box
+from gliocast.growth.elasticity.displacement import Displacement
+from gliocast.growth.elasticity.torch_body import TorchElasticity
 from gliocast.growth.kernels import pointwise
 from gliocast.growth.kernels.conductance import Conductance
 from gliocast.growth.kernels.numba_sweeps import LEAST_ROOM
 from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
 from gliocast.growth.kernels.tensor import TensorConductance
 from gliocast.growth.kernels.torch_tensor import tensor_blocks, tensor_operator
+from gliocast.growth.transport.torch_transport import torch_transport
 
 Tensor = torch.Tensor
 
@@ -145,7 +149,7 @@ class TorchSweeps:
         compiled: bool | None = None,
     ) -> None:
         self.shape, self.spacing = shape, spacing
-        self.device = torch.device(device)
+        self.device = _available(device)
         self.dtype = getattr(torch, dtype)
         self.box = Box((0, 0, 0), shape)
         #: Voxel updates done so far, the measure of work.
@@ -226,3 +230,28 @@ class TorchSweeps:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The reaction `pointwise.starve` of (p, n, deficit)."""
         return pointwise.starve(*fields, time, *rates)
+
+    def rest(self) -> Displacement:
+        """No displacement at all."""
+        x, y, z = self.shape
+        shapes = (x + 1, y, z), (x, y + 1, z), (x, y, z + 1)
+        return Displacement(*(torch.zeros(shape, dtype=self.dtype, device=self.device) for shape in shapes))
+
+    def elasticity(self, lam: Tensor, mu: Tensor) -> TorchElasticity:
+        """The elastic body of given moduli [kPa]."""
+        return TorchElasticity(lam, mu, self.spacing)
+
+    def transport(self, cells: Tensor, tissue: Tensor, displacement: Displacement) -> tuple[Tensor, Tensor]:
+        """Cells, (x, y, z), and tissue, (k, x, y, z), carried along by a displacement without loss."""
+        carried = torch_transport(torch.cat([cells[None], tissue]), displacement, self.spacing)
+        return carried[0], carried[1:]
+
+
+def _available(device: str | torch.device) -> torch.device:
+    """The device, or InputError where this machine lacks it."""
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "device", expected="one that this machine has", got=f"{device}, but no GPU", advice="compute on the CPU"
+        )
+    return wanted

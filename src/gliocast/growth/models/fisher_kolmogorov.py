@@ -84,6 +84,8 @@ class FisherKolmogorov:
     diffusivity_ratio: float = 10.0
     #: A solve may be cropped to what cells can reach.
     local = True
+    #: Members of a stacked batch may differ in their anatomies, too.
+    stacks = "anatomies"
 
     def __post_init__(self) -> None:
         require_ratio(self.diffusivity_ratio)

@@ -125,6 +125,8 @@ class ProliferativeNecrotic:
     diffusivity_ratio: float = 10.0
     #: A solve may be cropped to what cells can reach.
     local = True
+    #: Members of a stacked batch may differ in their anatomies, too.
+    stacks = "anatomies"
 
     def __post_init__(self) -> None:
         require_ratio(self.diffusivity_ratio)

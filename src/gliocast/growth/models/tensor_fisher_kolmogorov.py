@@ -47,8 +47,8 @@ class TensorFisherKolmogorov:
     anisotropy: float = 1.0
     #: A solve may be cropped to what cells can reach.
     local = True
-    #: The neighbors of a voxel depend on its tensor, so media of several anatomies can't be stacked.
-    stackable = False
+    #: The neighbors of a voxel depend on its tensor, so members of a stacked batch share their anatomy.
+    stacks = "parameters"
 
     def __post_init__(self) -> None:
         require_ratio(self.diffusivity_ratio)
