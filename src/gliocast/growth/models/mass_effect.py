@@ -83,10 +83,11 @@ class Stiffness:
     def moduli(self, composition: Any, cells: Any) -> tuple[Any, Any]:
         """Lame's moduli [kPa] of a mixture: (4, x, y, z) shares of white, gray, fluid and outside, and cells."""
         white, gray, fluid, outside = composition
+        tumor = cells.clip(0, 1)  # squeezed cells exceed one, and moduli beyond the tumor's may be those of no material
         mixed = []
         for n in range(2):  # Young's modulus, Poisson's ratio
             healthy = self.brain[n] * (white + gray) + self.fluid[n] * fluid + self.outside[n] * outside
-            mixed.append(healthy + cells * (self.tumor[n] - healthy))
+            mixed.append(healthy + tumor * (self.tumor[n] - healthy))
         return lame(*mixed)
 
 
