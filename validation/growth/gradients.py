@@ -11,12 +11,13 @@ from statistics import median
 
 import numpy as np
 import torch
-from scenes import OWN, model, patchy
-from table import Row, below, between, told
 
 from gliocast.core import Grid
 from gliocast.growth import Simulator, adjoint
 from gliocast.growth.evolve import Tempo
+
+from .scenes import OWN, model, patchy
+from .table import Row, below, between, told
 
 SIZE = 64
 DAYS = 40.0
@@ -25,6 +26,7 @@ CENTER = (31.3, 33.1, 30.6)
 ACCURACY = 2e-2
 #: Memory is measured at these numbers of time steps, on a smaller grid.
 NUM_STEPS, MEMORY_SIZE = (64, 576), 40
+VALIDATION = Path(__file__).parents[1]
 FIELD_MB = MEMORY_SIZE**3 * 8 / 1e6
 
 Tensor = torch.Tensor
@@ -166,8 +168,10 @@ def peak_memory(num_steps: int, *, returned: bool) -> float:
     environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
     if returned:
         environment["MALLOC_MMAP_THRESHOLD_"] = "65536"
-    command = [sys.executable, __file__, str(num_steps)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+    command = [sys.executable, "-m", __name__, str(num_steps)]
+    return float(
+        subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=VALIDATION).stdout
+    )
 
 
 def measure_memory(num_steps: int) -> None:
