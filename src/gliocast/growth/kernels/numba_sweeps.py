@@ -143,7 +143,8 @@ class NumbaSweeps:
         self, fields: tuple[np.ndarray, np.ndarray, np.ndarray], time: float, rates: tuple[float, ...]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The reaction `pointwise.starve` of (p, n, deficit)."""
-        self._loops["_starve"](*fields, *self.box, self._float(time), *(self._float(rate) for rate in rates))
+        # in double even for fields in single: the loop calculates in double, and doesn't vectorize if it must convert
+        self._loops["_starve"](*fields, *self.box, float(time), *(float(rate) for rate in rates))
         return fields
 
     def rest(self) -> Displacement:
