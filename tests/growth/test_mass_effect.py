@@ -135,3 +135,12 @@ def test_senseless_stiffness_is_refused(part, constants):
 def test_negative_pressure_is_refused(layered):
     with pytest.raises(InputError):
         Simulator(MassEffect())((0.2, 0.1, -1.0, *CENTER), layered, days=[10.0])
+
+
+def test_squeezed_cells_are_as_stiff_as_tumor():
+    """Squeezed into fluid they exceed one; the mixture must stay a material."""
+    fluid = np.zeros((4, 1, 1, 3))
+    fluid[2] = 1
+    lam, mu = Stiffness().moduli(fluid, np.array([[[0.0, 1.0, 1.3]]]))
+    assert (lam[..., 2], mu[..., 2]) == (lam[..., 1], mu[..., 1])
+    assert lam[0, 0, 0] < lam[0, 0, 1]

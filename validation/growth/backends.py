@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scenes import CLINICAL, MASS_EFFECT, OWN, model, patchy
-from table import Row, below, told
 
 from gliocast.core import Anatomy, GrowthModel
 from gliocast.growth import Simulator
+
+from .scenes import CLINICAL, MASS_EFFECT, OWN, model, patchy
+from .table import Row, below, told
 
 SHAPE, CENTER, DAYS = (40, 38, 16), (19.3, 18.2, 24.6), [20.0, 50.0]
 

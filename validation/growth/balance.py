@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scenes import CLINICAL, OWN, UNIT, gaussian, model, patchy, solve, uniform
-from table import Row, below, between
 
 from gliocast.growth.models import FisherKolmogorov
+
+from .scenes import CLINICAL, OWN, UNIT, gaussian, model, patchy, solve, uniform
+from .table import Row, below, between
 
 SHAPE, EXTENT = (26, 24, 12), (26.0, 24.0, 36.0)
 

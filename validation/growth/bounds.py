@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
-from scenes import CLINICAL, OWN, UNIT, Spacing, anatomy_of, gaussian, model, patchy, solve, turning_fibers, uniform
-from table import Row, below
 
 from gliocast.core import Anatomy, GrowthModel
 from gliocast.growth import PointSeed, Simulator
 from gliocast.growth.models import FisherKolmogorov, ProliferativeNecrotic, TensorFisherKolmogorov
+
+from .scenes import CLINICAL, OWN, UNIT, Spacing, anatomy_of, gaussian, model, patchy, solve, turning_fibers, uniform
+from .table import Row, below
 
 NUM_DRAWS = 12
 #: Largest excess over [0, 1] that rounding of float32 explains.

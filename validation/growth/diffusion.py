@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scenes import OWN, anatomy_of, block_mean, gaussian, model, places, relative, smooth, solve
-from table import Row, below, between
 
 from gliocast.core import DiffusionTensor
 from gliocast.growth.models import FisherKolmogorov, TensorFisherKolmogorov
+
+from .scenes import OWN, anatomy_of, block_mean, gaussian, model, places, relative, smooth, solve
+from .table import Row, below, between
 
 #: A second order that is measured on coarse grids.
 SECOND = (1.8, 2.25)

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scenes import solve, uniform
 from scipy.optimize import minimize_scalar
-from table import Row, below, between, told
 
 from gliocast.core import Density
 from gliocast.growth import DensityMap, Simulator
 from gliocast.growth.models import FisherKolmogorov
 from gliocast.growth.models.fisher_kolmogorov import PROLIFERATION_RATE, WHITE_MATTER_DIFFUSIVITY
+
+from .scenes import solve, uniform
+from .table import Row, below, between, told
 
 #: Between these multiples of the division time 1 / rho a front's way is measured [1].
 AGES = (30.0, 60.0)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.integrate import solve_ivp
-from table import Row, below
 
 from gliocast.growth.ode import (
     Exponential,
@@ -15,6 +14,8 @@ from gliocast.growth.ode import (
     RadiotherapyCompartments,
     ReducedGompertz,
 )
+
+from .table import Row, below
 
 NUM_DRAWS = 50
 DAYS = np.linspace(0, 600.0, 25)

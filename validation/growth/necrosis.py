@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scenes import CLINICAL, OWN, gaussian, patchy, relative, solve, uniform
 from scipy.integrate import solve_ivp
-from table import Row, below, between
 
 from gliocast.growth.kernels import pointwise
 from gliocast.growth.models import FisherKolmogorov, ProliferativeNecrotic
+
+from .scenes import CLINICAL, OWN, gaussian, patchy, relative, solve, uniform
+from .table import Row, below, between
 
 SHAPE = (20, 18, 10)
 #: Ends of the typical ranges at which the nutrient is hardest to follow: D_w, rho, delta, s_h, D_s, sigma, beta.

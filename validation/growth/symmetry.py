@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scenes import OWN, anatomy_of, gaussian, model, patchy, relative, solve
-from table import Row, below
 
 from gliocast.core import Anatomy, DiffusionTensor, Grid, GrowthModel
 from gliocast.growth.models import FisherKolmogorov, TensorFisherKolmogorov
+
+from .scenes import OWN, anatomy_of, gaussian, model, patchy, relative, solve
+from .table import Row, below
 
 SHAPE, SPACING, CENTER = (18, 16, 12), (1.0, 1.3, 2.0), (8.2, 9.1, 11.4)
 #: Signed permutations of the axes: new axis, old axis, sign.

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-from scenes import OWN, UNIT, gaussian, model, patchy, relative, solve, uniform
 from scipy.integrate import quad
 from scipy.ndimage import gaussian_filter
-from table import Row, below
 
 from gliocast.core import (
     Chemotherapy,
@@ -21,6 +19,9 @@ from gliocast.core import (
 from gliocast.growth.models import FisherKolmogorov
 from gliocast.growth.treatment import log_survival
 
+from .scenes import OWN, UNIT, gaussian, model, patchy, relative, solve, uniform
+from .table import Row, below
+
 SHAPE = (24, 22, 20)
 CENTER = (11.0, 12.0, 9.0)
 #: Radiosensitivity [1/Gy] and its ratio [Gy].
@@ -30,8 +31,8 @@ ALPHA, ALPHA_BETA = 0.08, 10.0
 def rows() -> Iterator[Row]:
     for name in OWN:
         yield below(
-            f"{name}: living cells after each of five fractions of 0 to 4 Gy against exp(-alpha d (1 + d / (alpha/beta)))"
-            " of those before it, largest error",
+            f"{name}: living cells after fractions of 0 to 4 Gy against exp(-alpha d (1 + d / (alpha/beta))) of "
+            "those before, largest error of five",
             fraction_error(name),
             1e-6,
             "dose and survival are kept in float32, and 1e-9 d pass",

@@ -2,8 +2,8 @@
 
 Quick versions of most stand in tests/growth; here grids are finer, sweeps wider and solves longer. Saves nothing.
 
-    python validation/growth              # all themes, some minutes on two cores
-    python validation/growth fronts laws  # some
+    python validation/growth.py              # all themes, some minutes on two cores
+    python validation/growth.py fronts laws  # some
 """
 
 import argparse
@@ -11,7 +11,7 @@ import importlib
 import sys
 import time
 
-from table import print_theme
+from growth.table import print_theme
 
 THEMES = {
     "fronts": "Speed of fronts",
@@ -37,7 +37,7 @@ def main() -> None:
     since, count, failed = time.perf_counter(), 0, 0
     for name in chosen:
         begun = time.perf_counter()
-        rows, wrong = print_theme(THEMES[name], importlib.import_module(name).rows())
+        rows, wrong = print_theme(THEMES[name], importlib.import_module(f"growth.{name}").rows())
         print(f"{name}: {rows} rows, {wrong} failed, {time.perf_counter() - begun:.0f} s", file=sys.stderr)
         count, failed = count + rows, failed + wrong
     print(f"\n{count} rows, {failed} failed, {time.perf_counter() - since:.0f} s.")
