@@ -22,7 +22,7 @@ from gliocast.core import Anatomy, Density, InputError, Treatments
 from gliocast.growth.evolve import Tempo, evolve
 from gliocast.growth.kernels.fused_sweeps import FusedSweeps
 from gliocast.growth.models.logistic import LogisticGrowth
-from gliocast.growth.simulate import Simulator
+from gliocast.growth.simulate import Simulator, check_days
 from gliocast.growth.splitting import Dynamics, strang
 from gliocast.growth.start import DensityMap
 
