@@ -32,7 +32,7 @@ def needles(grid):
         (lambda grid: FisherKolmogorov(), (0.02, 0.2), (2.0, 2.0, 2.0), 0.0),
         # gray matter ten times as fast as white
         (lambda grid: FisherKolmogorov(0.1), (0.03, 0.02), (1.0, 1.0, 1.0), 1.0),
-        (lambda grid: ProliferativeNecrotic(0.1), (0.03, 0.02, 0.02, 0.3, 0.05, 0.02, 0.3), (1.0, 2.0, 2.0), 1.0),
+        (lambda grid: ProliferativeNecrotic(0.1), (0.03, 0.02, 0.02, 0.3, 0.08, 0.02, 0.3), (1.0, 2.0, 2.0), 1.0),
         # along fibers, three times the mean
         (lambda grid: TensorFisherKolmogorov(needles(grid)), (0.1, 0.02), (1.0, 2.0, 2.0), 0.0),
     ],

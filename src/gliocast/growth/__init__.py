@@ -1,10 +1,19 @@
-"""Tumors that grow: equations, kernels, time stepping, and the simulator that puts them together."""
+"""Tumors that grow: equations, kernels, time stepping, and the simulator that puts them together.
 
-from gliocast.growth.models import FisherKolmogorov
+Gradients are in `gliocast.growth.adjoint`, laws of volume growth in `gliocast.growth.ode`.
+"""
+
+from gliocast.growth.models import (
+    FisherKolmogorov,
+    MassEffect,
+    ProliferativeNecrotic,
+    Stiffness,
+    TensorFisherKolmogorov,
+)
 from gliocast.growth.simulate import Simulator
 from gliocast.growth.single_scan import DIFFUSION_LENGTH, GROWTH_NUMBER, SingleScan
-from gliocast.growth.start import SEED, DensityMap, GaussianSeed, PointSeed
-from gliocast.growth.stop import DiameterReached, VolumeReached
+from gliocast.growth.start import SEED, DensityMap, GaussianSeed, PointSeed, Start
+from gliocast.growth.stop import DiameterReached, Stop, VolumeReached
 
 __all__ = [
     "DIFFUSION_LENGTH",
@@ -14,8 +23,14 @@ __all__ = [
     "DiameterReached",
     "FisherKolmogorov",
     "GaussianSeed",
+    "MassEffect",
     "PointSeed",
+    "ProliferativeNecrotic",
     "Simulator",
     "SingleScan",
+    "Start",
+    "Stiffness",
+    "Stop",
+    "TensorFisherKolmogorov",
     "VolumeReached",
 ]

@@ -11,8 +11,10 @@ steps of isotropic models run backward in compiled loops.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.checkpoint import checkpoint
 
@@ -20,7 +22,7 @@ from gliocast.core import Anatomy, Density, InputError, Treatments
 from gliocast.growth.evolve import Tempo, evolve
 from gliocast.growth.kernels.fused_sweeps import FusedSweeps
 from gliocast.growth.models.logistic import LogisticGrowth
-from gliocast.growth.simulate import Simulator
+from gliocast.growth.simulate import Simulator, check_days
 from gliocast.growth.splitting import Dynamics, strang
 from gliocast.growth.start import DensityMap
 
@@ -71,7 +73,7 @@ def grow(
 def grow_fields(
     initial: Tensor,
     diffusivity: Tensor,
-    rate: Tensor,
+    rate: Tensor | float,
     *,
     spacing: tuple[float, float, float],
     days: Sequence[float],
@@ -95,10 +97,12 @@ def grow_fields(
     Raises:
         InputError: negative, infinite or undefined numbers, shapes that differ.
     """
+    check_days(days)
+    rates = torch.as_tensor(rate, dtype=initial.dtype, device=initial.device)
     for name, field, top in (
         ("initial density", initial, 1.0),
         ("diffusivity", diffusivity, math.inf),
-        ("rate", rate, math.inf),
+        ("rate", rates, math.inf),
     ):
         low, high = float(field.detach().min()), float(field.detach().max())
         same = field.shape == initial.shape or (name == "rate" and field.ndim == 0)
@@ -111,10 +115,28 @@ def grow_fields(
             )
     x, y, z = initial.shape
     sweeps = FusedSweeps((x, y, z), spacing, dtype=str(initial.dtype).removeprefix("torch."), device=initial.device)
-    dynamics = LogisticGrowth(sweeps, sweeps.from_mobility(diffusivity), 1.0, rate)
-    fastest = (float(rate.detach().max()), float(diffusivity.detach().max()))
+    for treatment in treatments or ():
+        if treatment.grid is not None and treatment.grid.shape != tuple(initial.shape):
+            raise InputError(
+                "treatments",
+                expected=f"maps of shape {tuple(initial.shape)}",
+                got=f"{treatment.grid.shape}",
+                advice="resample them to the density's grid",
+            )
+    dynamics = _FieldGrowth(sweeps, sweeps.from_mobility(diffusivity), 1.0, rates, diffusivity)
+    fastest = (float(rates.detach().max()), float(diffusivity.detach().max()))
     tempo = Tempo(*fastest, min(spacing), accuracy)
     return _run(dynamics, dynamics.begin(sweeps.load(initial)), days, tempo, spacing, treatments, None)
+
+
+class _FieldGrowth(LogisticGrowth):
+    """Growth whose coefficients are the field of diffusivity itself."""
+
+    def close(self, state: Any, cavity: np.ndarray) -> tuple[LogisticGrowth, Any]:
+        """Empty some voxels (bool); the dynamics that let no cell enter them again, and the state."""
+        diffusivity = self.coefficients * self.sweeps.load(np.where(cavity, 0.0, 1.0))
+        shut = replace(self, operator=self.sweeps.from_mobility(diffusivity), coefficients=diffusivity)
+        return shut, self.kill(state, np.where(cavity, 0.0, 1.0))
 
 
 def _run(

@@ -41,7 +41,11 @@ def grow_batch(
         results: list[list[Density] | None] = [None] * len(rows)
         for group in _groups(simulator, places, able):
             windows = [domains[n] for n in group]
-            grown = _solve(simulator, rows[group], [places[n] for n in group], windows, days)  # type: ignore[arg-type]
+            members = [places[n] for n in group]
+            try:
+                grown = _solve(simulator, rows[group], members, windows, days)  # type: ignore[arg-type]
+            except ConvergenceError:  # of one member; the others must not pay
+                grown = [_alone(simulator, rows[n], places[n], days) for n in group]  # type: ignore[misc]
             for n, densities in zip(group, grown, strict=True):
                 results[n] = densities
         yield from results

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gliocast.core import Box, Treatments
+from gliocast.core import Box, Resection, Treatments
 from gliocast.growth.splitting import Dynamics, strang
 from gliocast.growth.time_grid import Pace
 from gliocast.growth.treatment import Instant, break_days, instants, log_survival, peak_rate
@@ -92,6 +92,8 @@ def _treat(dynamics: Dynamics, state: Any, moments: Sequence[Instant], day: floa
             edged |= bool(np.ptp(moment.survivors) > 0)
             if moment.closed is not None:
                 dynamics, state = dynamics.close(state, moment.closed)
+            elif isinstance(moment.treatment, Resection):
+                state = dynamics.remove(state, moment.survivors)
             else:
                 state = dynamics.kill(state, moment.survivors)
     return dynamics, state, edged

@@ -1,8 +1,10 @@
 """The numerical simulator: a growth model solved in one anatomy."""
 
 import math
+import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
@@ -94,6 +96,14 @@ class Simulator:
 
     def __post_init__(self) -> None:
         known = self.backend in get_args(Backend) and self.dtype in ("float32", "float64")
+        on_cpu = self.device == "cpu"
+        if not on_cpu and (self.backend != "torch" or not re.fullmatch(r"cuda(:\d+)?", self.device)):
+            raise InputError(
+                "device",
+                expected='"cpu", or "cuda" with the torch backend',
+                got=self.device,
+                advice="compute on the CPU",
+            )
         if not known or not 0 < self.accuracy <= 1:
             raise InputError(
                 "simulator",
@@ -130,6 +140,11 @@ class Simulator:
     ) -> Iterator[Snapshot]:
         """The same, one day after the other, with every field of the model; see `__call__`."""
         self.check(values, anatomy, days)
+        return self._snapshots(values, anatomy, days)
+
+    def _snapshots(
+        self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: Sequence[float]
+    ) -> Iterator[Snapshot]:
         domain, dynamics, state = self._begin(values, anatomy, days[-1])
         run = evolve(
             dynamics,
@@ -202,12 +217,21 @@ class Simulator:
             days: when to look [d].
         """
         places = [anatomies] * len(values) if isinstance(anatomies, Anatomy) else list(anatomies)
+        if np.ndim(values) != 2 or len(places) != len(values):
+            raise InputError(
+                "batch",
+                expected="values of shape (num_solves, num_parameters), and one anatomy or one for each solve",
+                got=f"shape {np.shape(values)} and {len(places)} anatomies",
+                advice="give every solve a row",
+            )
+        for row, place in zip(values, places, strict=True):
+            self.check(row, place, days)
         if self.backend == "torch":
             from gliocast.growth.batch import grow_batch  # a second of import that only it needs
 
             yield from grow_batch(self, np.asarray(values), places, days)
             return
-        single = replace(self, backend="numba-single", progress=None)
+        single = self._like(replace(self, backend="numba-single", progress=None))
         for anatomy in {id(place): place for place in places}.values():
             single._domain(anatomy)
 
@@ -217,12 +241,24 @@ class Simulator:
             except (OutsideTissueError, ConvergenceError):
                 return None
 
-        with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-            yield from pool.map(solve, range(len(values)))
+        num_threads = numba.get_num_threads()
+        with ThreadPoolExecutor(num_threads) as pool:  # few results wait at a time, for they are large
+            waiting: deque[Future[list[Density] | None]] = deque()
+            for index in range(len(values)):
+                waiting.append(pool.submit(solve, index))
+                if len(waiting) > 2 * num_threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _like(self, other: "Simulator") -> "Simulator":
+        """Another simulator of the same model and floating type, which shares what was made of anatomies."""
+        object.__setattr__(other, "_domains", self._domains)
+        return other
 
     def starting(self, start: Start) -> "Simulator":
         """The same simulator with another start."""
-        return replace(self, start=start)
+        return self._like(replace(self, start=start))
 
     def place(
         self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: float, *, crop: bool
@@ -307,14 +343,27 @@ class Simulator:
 
     def check(self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: Sequence[float]) -> None:
         """Refuse what can't be solved, before any work; see `__call__`."""
+        if len(values) != len(self.parameters):
+            raise InputError(
+                "values",
+                expected=", ".join(f"{parameter.name} [{parameter.unit}]" for parameter in self.parameters),
+                got=f"{len(values)} numbers",
+                advice="give one for each, in this order",
+            )
         for parameter, value in zip(self.parameters, values, strict=True):
             if value != 0 or parameter.support.lower != 0:  # zero is the limit without migration or division
                 parameter.require(float(value))
-        if len(days) == 0 or days[0] <= 0 or np.any(np.diff(days) <= 0) or not np.isfinite(days[-1]):
-            raise InputError("days", expected="positive, ascending times", got=f"{list(days)}", advice="sort them")
+        check_days(days)
         self.start.require_grid(anatomy.grid)
         if self.treatments is not None:
             self.treatments.require_grid(anatomy.grid)
+
+
+def check_days(days: Sequence[float]) -> None:
+    """Refuse days that no solve can stop on."""
+    times = np.asarray(days, dtype=float)
+    if times.ndim != 1 or times.size == 0 or not (np.isfinite(times).all() and (np.diff(times, prepend=0) > 0).all()):
+        raise InputError("days", expected="positive, ascending times [d]", got=f"{days}", advice="sort them")
 
 
 def _numbers(dynamics: Dynamics, field: Any) -> np.ndarray:
@@ -329,7 +378,7 @@ def _snapshot(dynamics: Dynamics, state: Any, domain: Domain, grid: Grid, day: f
         full[(..., *domain.window.slices)] = data
         return full
 
-    # the logistic solution overshoots one by a rounding step of float32
+    # one is overshot by rounding, and where mass effect squeezes cells
     density = embed(np.clip(_numbers(dynamics, dynamics.density(state)), 0, 1))
     fields = {name: _numbers(dynamics, data) for name, data in dynamics.fields(state).items()}
     # vectors lie along the axes of the grid while it is computed, and along those of the world in what is handed out

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gliocast.core import POSITIVE, Anatomy, Density, Forward, Parameter
+from gliocast.core import POSITIVE, Anatomy, Density, Forward, InputError, Parameter
 
 DIFFUSION_LENGTH = Parameter(
     name="diffusion_length",
@@ -41,6 +41,15 @@ class SingleScan:
     """
 
     forward: Forward
+
+    def __post_init__(self) -> None:
+        if len(getattr(self.forward, "treatments", None) or ()) > 0:
+            raise InputError(
+                "single scan",
+                expected="growth without treatment, for its days have no place where the age is the unit of time",
+                got="treatments",
+                advice="use the simulator itself, with days",
+            )
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

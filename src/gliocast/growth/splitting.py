@@ -39,6 +39,10 @@ class Dynamics(Protocol):
         """A share of the living cells survives [1]: a number, or one per voxel."""
         ...
 
+    def remove(self, state: Any, survivors: np.ndarray) -> Any:
+        """A share of all tissue, dead cells included, is left by surgery [1], one per voxel."""
+        ...
+
     def close(self, state: Any, cavity: np.ndarray) -> tuple["Dynamics", Any]:
         """Empty some voxels (bool); the dynamics that let no cell enter them again, and the state."""
         ...

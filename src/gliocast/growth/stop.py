@@ -13,6 +13,9 @@ VISIBLE_DENSITY = 0.675
 #: A head holds about 1.5 l [mm^3].
 _MAX_VOLUME = 2e6
 
+#: No head is wider [mm].
+_MAX_DIAMETER = 150.0
+
 
 class Stop(Protocol):
     """A size that growth reaches once."""
@@ -43,6 +46,9 @@ class VolumeReached:
                 advice="volumes are in mm^3, 1 ml is 1000",
             )
 
+    def __str__(self) -> str:
+        return f"{self.volume:g} mm^3 above a density of {self.level:g}"
+
     def size(self, density: np.ndarray, voxel_volume: float) -> float:
         """Volume above the level over the volume to reach [1]."""
         return float(np.count_nonzero(density > self.level)) * voxel_volume / self.volume
@@ -61,11 +67,21 @@ class DiameterReached:
     level: float = VISIBLE_DENSITY
 
     def __post_init__(self) -> None:
+        if not 0 < self.diameter <= _MAX_DIAMETER:
+            raise InputError(
+                "stop",
+                expected=f"a diameter in (0, {_MAX_DIAMETER:g}] mm",
+                got=f"{self.diameter} mm",
+                advice="diameters are in mm",
+            )
         self._volume()
+
+    def __str__(self) -> str:
+        return f"a diameter of {self.diameter:g} mm above a density of {self.level:g}"
 
     def size(self, density: np.ndarray, voxel_volume: float) -> float:
         """Equivalent diameter over the diameter to reach [1]."""
         return float(np.cbrt(self._volume().size(density, voxel_volume)))
 
     def _volume(self) -> VolumeReached:
-        return VolumeReached(np.pi / 6 * self.diameter**3 if self.diameter > 0 else np.nan, self.level)
+        return VolumeReached(np.pi / 6 * self.diameter**3, self.level)

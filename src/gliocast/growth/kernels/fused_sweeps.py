@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from gliocast.growth.kernels.numba_adjoint import rkl2_adjoint, rkl2_stages
 from gliocast.growth.kernels.rkl2 import num_stages
@@ -40,6 +41,7 @@ class _Diffusion(torch.autograd.Function):
         return torch.from_numpy(rkl2_stages(arrays[0], tuple(arrays[1:]), float(amount), stages)[-1])  # type: ignore[arg-type]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         field, amount, *faces = ctx.saved_tensors
         array, *coefficients = _arrays((field, *faces))

@@ -12,12 +12,10 @@ from gliocast.growth.kernels.numba_operators import Anisotropic, Crowded, Isotro
 from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
 from gliocast.growth.kernels.tensor import TensorConductance
 from gliocast.growth.transport import transport
+from gliocast.growth.transport.courant import num_substeps
 
 #: Dead cells leave at least this much room, for the division by it [1].
 LEAST_ROOM = 1e-3
-
-#: Voxels by which the active box grows when cells are carried along [1].
-_CARRIED = 2
 
 #: Cells below this share of the largest initial density don't make the active box grow [1].
 SUPPORT_LEVEL = 1e-5
@@ -137,13 +135,18 @@ class NumbaSweeps:
         """The field times a number, or times one number per voxel."""
         inside = self.box.slices
         field[inside] *= np.asarray(factor[inside] if np.ndim(factor) else factor, self._float)  # type: ignore[index]
+        # after a strong kill the few cells that are left must keep the box growing
+        densest = float(field[inside].max())
+        if densest > 0:
+            self._level = min(self._level, SUPPORT_LEVEL * densest)
         return field
 
     def starve(
         self, fields: tuple[np.ndarray, np.ndarray, np.ndarray], time: float, rates: tuple[float, ...]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The reaction `pointwise.starve` of (p, n, deficit)."""
-        self._loops["_starve"](*fields, *self.box, self._float(time), *(self._float(rate) for rate in rates))
+        # in double even for fields in single: the loop calculates in double, and doesn't vectorize if it must convert
+        self._loops["_starve"](*fields, *self.box, float(time), *(float(rate) for rate in rates))
         return fields
 
     def rest(self) -> Displacement:
@@ -160,12 +163,11 @@ class NumbaSweeps:
         """Cells, (x, y, z), and tissue, (k, x, y, z), carried along by a displacement without loss."""
         both = np.concatenate([cells[None], tissue])
         carried = transport(both, displacement, self.spacing, parallel=self._parallel)
-        # a substep moves a cell's content into its neighbors
-        self.box = self.box.grown((_CARRIED, _CARRIED, _CARRIED), self.shape)
-        outside = np.ones(self.shape, bool)
-        outside[self.box.slices] = False
-        carried[0][outside] = 0
-        return carried[0], carried[1:]
+        # each of the two stages of a substep moves what a voxel holds into its neighbors
+        outflow = sum(float(np.abs(part).max()) / h for part, h in zip(displacement.faces, self.spacing, strict=True))
+        reach = 2 * num_substeps(outflow)
+        self.box = self.box.grown((reach, reach, reach), self.shape)
+        return carried[0].copy(), carried[1:].copy()
 
     def follow(self, field: np.ndarray, amount: float, stages: int) -> None:
         """Let the active box grow so that what one step moves stays inside."""

@@ -91,10 +91,11 @@ def tensor_laplacian(y: torch.Tensor, coefficients: TensorBlocks) -> torch.Tenso
 
 
 def tensor_operator(coefficients: TensorBlocks) -> Callable[..., torch.Tensor]:
-    """L as a function of the density and of the weights of all blocks."""
+    """L as a function of the density and of the weights of all blocks; it holds no weights itself."""
+    offsets, corners = coefficients.offsets, coefficients.corners
 
     def apply(y: torch.Tensor, *weights: torch.Tensor) -> torch.Tensor:
-        return _TensorLaplacian.apply(y, coefficients.offsets, coefficients.corners, *weights)
+        return _TensorLaplacian.apply(y, offsets, corners, *weights)
 
     return apply
 

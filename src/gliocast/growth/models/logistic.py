@@ -47,6 +47,10 @@ class LogisticGrowth:
         """A share of the cells survives [1]: a number, or one per voxel."""
         return (self.sweeps.scale(state[0], survivors),)
 
+    def remove(self, state: Cells, survivors: np.ndarray) -> Cells:
+        """A share of the cells is left by surgery [1], one per voxel."""
+        return self.kill(state, survivors)
+
     def close(self, state: Cells, cavity: np.ndarray) -> tuple["LogisticGrowth", Cells]:
         """Empty some voxels (bool); the dynamics that let no cell enter them again, and the state."""
         coefficients = self.coefficients.closed(cavity)

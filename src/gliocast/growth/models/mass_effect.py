@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gliocast.anatomy.diffusion_tensor import TISSUE_FRACTION
-from gliocast.core import POSITIVE, Anatomy, InputError, Parameter
+from gliocast.core import POSITIVE, Anatomy, ConvergenceError, InputError, Parameter
 from gliocast.growth.elasticity import Displacement, centered, lame
 from gliocast.growth.models.fisher_kolmogorov import (
     PROLIFERATION_RATE,
@@ -45,9 +45,16 @@ TUMOR_PRESSURE = Parameter(
     symbol="gamma",
     unit="kPa",
     support=POSITIVE,
-    typical=(2.0, 50.0),
+    typical=(1.0, 25.0),
     source="convention: with the stiffness below, tissue around a tumor of 17 mm radius gives way by 0.2 mm per kPa",
 )
+
+
+#: Where fluid was, linear elasticity lets a tumor squeeze itself without end; that is no longer a tumor [1].
+_MOST_CELLS = 2.0
+
+#: Place of fluid in the stack of tissue.
+_FLUID = 2
 
 
 @dataclass(frozen=True)
@@ -210,14 +217,17 @@ class PushingGrowth:
         state = state._replace(cells=self.sweeps.scale(state.cells, survivors))
         return self._settle(state) if getattr(survivors, "ndim", 0) else state
 
+    def remove(self, state: State, survivors: np.ndarray) -> State:
+        """A share of the cells is left by surgery [1], one per voxel."""
+        return self.kill(state, survivors)
+
     def close(self, state: State, cavity: np.ndarray) -> tuple["PushingGrowth", State]:
-        """Empty some voxels (bool), fill them with fluid, and let the tissue around sink back."""
-        tissue = self.sweeps.unload(state.tissue).copy()
-        total = tissue.sum(axis=0)
-        tissue[:, cavity] = 0
-        tissue[2, cavity] = total[cavity]
+        """Empty some voxels (bool), fill them with fluid, and let the tissue around sink in with its cells."""
+        hole = self.sweeps.load(cavity.astype(float))
+        tissue = state.tissue * (1 - hole)
+        tissue[_FLUID] = tissue[_FLUID] + state.tissue.sum(0) * hole
         emptied = self.sweeps.scale(state.cells, np.where(cavity, 0.0, 1.0))
-        return self, self._settle(state._replace(cells=emptied, tissue=self.sweeps.load(tissue)))
+        return self, self._settle(state._replace(cells=emptied, tissue=tissue))
 
     def density(self, state: State) -> Any:
         """All cells, a field."""
@@ -252,8 +262,20 @@ class PushingGrowth:
         return self._carry(state, settled)._replace(middle=settled, last_step=0.0)
 
     def _carry(self, state: State, goal: Displacement) -> State:
-        """Cells and tissue at another displacement."""
+        """Cells and tissue at another displacement.
+
+        Raises:
+            ConvergenceError: cells are squeezed beyond what linear elasticity can describe.
+        """
         cells, tissue = self.sweeps.transport(state.cells, state.tissue, goal - state.moved)
+        densest = float(cells.max())
+        if not densest <= _MOST_CELLS:  # also true for nan
+            raise ConvergenceError(
+                "mass effect",
+                expected=f"cells squeezed to at most {_MOST_CELLS:g} times the carrying capacity",
+                got=f"{densest:.3g}",
+                advice="lower the tumor's pressure, gamma, or stop earlier",
+            )
         return state._replace(cells=cells, tissue=tissue, moved=goal)
 
     @staticmethod

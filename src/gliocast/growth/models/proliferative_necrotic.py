@@ -204,6 +204,11 @@ class Necrosis:
         """A share of the living cells survives [1]; the others are cleared away."""
         return state._replace(proliferating=self.sweeps.scale(state.proliferating, survivors))
 
+    def remove(self, state: Fields, survivors: np.ndarray) -> Fields:
+        """A share of living and dead cells is left by surgery [1], one per voxel."""
+        living, dead = (self.sweeps.scale(field, survivors) for field in (state.proliferating, state.necrotic))
+        return Fields(living, dead, state.deficit)
+
     def close(self, state: Fields, cavity: np.ndarray) -> tuple["Necrosis", Fields]:
         """Empty some voxels (bool); the dynamics that let nothing enter them again, and the state."""
         blocked = np.where(cavity, 0, self._medium.mobility).astype(self._medium.mobility.dtype)

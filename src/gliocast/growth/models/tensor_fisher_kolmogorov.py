@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gliocast.anatomy import tensor_mobility
-from gliocast.core import Anatomy, DiffusionTensor, Parameter
+from gliocast.core import Anatomy, DiffusionTensor, InputError, Parameter
 from gliocast.growth.kernels.tensor import TensorConductance, tensor_conductance
 from gliocast.growth.models.fisher_kolmogorov import (
     PROLIFERATION_RATE,
@@ -30,6 +30,9 @@ from gliocast.growth.models.logistic import LogisticGrowth
 #: Along its fibers a tensor diffuses at most by this factor faster than on average: the others of its three
 #: eigenvalues may vanish [1].
 LARGEST_EIGENVALUE = 3.0
+
+#: The greatest factor by which cells may be more anisotropic than water [1].
+_MAX_ANISOTROPY = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,13 @@ class TensorFisherKolmogorov:
 
     def __post_init__(self) -> None:
         require_ratio(self.diffusivity_ratio)
+        if not 1 <= self.anisotropy <= _MAX_ANISOTROPY:  # also true for nan
+            raise InputError(
+                "anisotropy",
+                expected=f"a number from 1 to {_MAX_ANISOTROPY:g}",
+                got=f"{self.anisotropy}",
+                advice="use 1 for that of water, or up to 10",
+            )
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
