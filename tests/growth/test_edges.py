@@ -133,3 +133,22 @@ def test_a_senseless_anisotropy_is_refused(uniform, turning):
 def test_a_negative_diameter_is_called_that():
     with pytest.raises(InputError, match="diameter"):
         DiameterReached(-5.0)
+
+
+def test_the_gradient_in_diffusivity_begins_at_zero(uniform):
+    anatomy = uniform((12, 11, 10))
+    values = torch.tensor([0.0, 0.08, 6.2, 5.1, 5.4], dtype=torch.float64, requires_grad=True)
+    simulator = Simulator(dtype="float64", accuracy=0.05)
+
+    def loss(point):
+        return adjoint.grow(simulator, point, anatomy, days=[3.0])[0].pow(2).sum()
+
+    with pytest.MonkeyPatch.context() as patch:
+        frozen = simulator.tempo(values.tolist(), anatomy.grid)
+        patch.setattr(Simulator, "tempo", lambda *_: frozen)
+        patch.setattr(Simulator, "place", lambda self, numbers, anatomy, days, crop: (self._domain(anatomy), None))
+        (gradient,) = torch.autograd.grad(loss(values), values)
+        step = 1e-6 * torch.eye(5, dtype=torch.float64)[0]
+        difference = (loss(values.detach() + step) - loss(values.detach())) / 1e-6
+    assert abs(float(difference)) > 1e-3
+    assert float(gradient[0]) == pytest.approx(float(difference), rel=1e-4)

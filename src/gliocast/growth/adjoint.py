@@ -6,7 +6,8 @@ differentiated, so the gradient is that of the scheme on its own grid of times, 
 
 Only the states of about :math:`2\sqrt N` of N steps are kept; the others are computed once more on the way back, a
 step at a time (Griewank & Walther, Evaluating Derivatives, 2008, Chapter 12; two levels of checkpoints). On the CPU the
-steps of isotropic models run backward in compiled loops.
+steps of isotropic models run backward in compiled loops. Freed arrays may stay resident, see
+docs/growth-validation.md on the memory of gradients.
 """
 
 import math

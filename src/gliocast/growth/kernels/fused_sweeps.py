@@ -21,10 +21,14 @@ class FusedSweeps(TorchSweeps):
     def diffuse(self, field: Tensor, operator: Operator, amount: float | Tensor) -> Tensor:
         """One Runge-Kutta-Legendre step of  du/dt = D L u;  `amount` is D times its length [mm^2]."""
         size = torch.as_tensor(amount, dtype=self.dtype)
-        if operator.apply is not laplacian or field.ndim != 3 or size.ndim > 0 or field.device.type != "cpu":
+        if (
+            operator.apply is not laplacian
+            or field.ndim != 3
+            or size.ndim > 0
+            or field.device.type != "cpu"
+            or size == 0
+        ):
             return super().diffuse(field, operator, amount)
-        if float(size.detach()) == 0:
-            return field
         stages = num_stages(float(size.detach()), operator.bound)
         self.num_updates += stages * field.numel()
         return _Diffusion.apply(field, size, stages, *operator.coefficients)

@@ -199,7 +199,7 @@ class TorchSweeps:
         """One Runge-Kutta-Legendre step of  du/dt = D L u;  `amount` is D times its length [mm^2]."""
         size = torch.as_tensor(amount, dtype=self.dtype, device=self.device)
         largest = float(size.detach().max())
-        if largest == 0:
+        if largest == 0 and not size.requires_grad:
             return field
         stages = num_stages(largest, operator.bound)
         self.num_updates += stages * field.numel()

@@ -268,7 +268,7 @@ class PushingGrowth:
             ConvergenceError: cells are squeezed beyond what linear elasticity can describe.
         """
         cells, tissue = self.sweeps.transport(state.cells, state.tissue, goal - state.moved)
-        densest = float(cells.max())
+        densest = cells.max().item()
         if not densest <= _MOST_CELLS:  # also true for nan
             raise ConvergenceError(
                 "mass effect",
