@@ -50,8 +50,9 @@ TUMOR_PRESSURE = Parameter(
 )
 
 
-#: Where fluid was, linear elasticity lets a tumor squeeze itself without end; that is no longer a tumor [1].
-_MOST_CELLS = 2.0
+#: Where fluid was, linear elasticity lets a tumor squeeze itself without end; single voxels of fluid hold twice what fits
+#: at ordinary pressures, but this is no longer a tumor [1].
+_MOST_CELLS = 4.0
 
 #: Place of fluid in the stack of tissue.
 _FLUID = 2
