@@ -362,7 +362,7 @@ REFUSED = [
     (["--until-volume", "5", "--until-diameter", "10"], "--until-volume: expected to stand alone"),
     (["--until-diameter", "10", "--days", "10"], "--until-diameter: expected to stand alone, got --days"),
     (["--until-volume", "0"], "volume"),
-    (["--until-diameter", "nan"], "volume"),
+    (["--until-diameter", "nan"], "expected a diameter"),
     (["--until-volume", "5", "--level", "1"], "density in (0, 1)"),
     (["--level", "0.5"], "--until-volume or --until-diameter beside it"),
     (["--treatments", "absent.json"], "no such file"),
