@@ -50,8 +50,8 @@ TUMOR_PRESSURE = Parameter(
 )
 
 
-#: Where fluid was, linear elasticity lets a tumor squeeze itself without end; single voxels of fluid hold twice what fits
-#: at ordinary pressures, but this is no longer a tumor [1].
+#: Where fluid was, linear elasticity lets a tumor squeeze itself without end. Single voxels of fluid hold twice what
+#: fits at ordinary pressures; this is no longer a tumor [1].
 _MOST_CELLS = 4.0
 
 #: Place of fluid in the stack of tissue.
