@@ -78,7 +78,7 @@ def rows() -> Iterator[Row]:
     yield told(
         "The same with glibc's own choice, which keeps freed arrays below 32 MB in its heap",
         f"{peak_memory(NUM_STEPS[0], returned=False):.0f} and {peak_memory(NUM_STEPS[1], returned=False):.0f} MB",
-        "the heap fragments and resident memory grows with the number of steps; see the text",
+        "some of what was freed stays resident; see the text",
     )
 
 
