@@ -7,10 +7,10 @@ import numpy as np
 from benchmarks.bench import REFINED, SEED_MM, Bench, clock, line, relative_error, table
 from benchmarks.peers import Explicit, toolkit_seconds
 
+from gliocast.anatomy.mobility import mobility
 from gliocast.core import Anatomy
 from gliocast.growth import Simulator
 from gliocast.growth.evolve import evolve
-from gliocast.growth.models.fisher_kolmogorov import mobility
 
 #: Diffusivity in white over gray matter [1].
 RATIO = 10.0

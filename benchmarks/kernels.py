@@ -78,13 +78,13 @@ def _sweeps(shape: tuple[int, int, int]) -> dict[str, Callable[[], Any]]:
     cells = generator.random(shape, real)
     box, squares = ((0, 0, 0), shape), (real(1), real(1), real(1))
     faces = empty_faces(shape, real)
-    SHARED["_faces"](cells, *faces, *box, *squares)
+    SHARED.faces(cells, *faces, *box, *squares)
     lap, y, previous = (np.ones(shape, real) for _ in range(3))
     small = (real(1.2), real(-0.3), real(1e-3), real(1e-3))
     grown = generator.random(shape, real)
     return {
-        "_first_stage": lambda: SHARED["_first_stage"](cells, lap, y, *faces, *box, real(1e-3)),
-        "_stage": lambda: SHARED["_stage"](cells, lap, y, previous, previous, *faces, *box, *small),
-        "_logistic": lambda: SHARED["_logistic"](grown, *box, real(1.01)),
-        "_faces": lambda: SHARED["_faces"](cells, *faces, *box, *squares),
+        "_first_stage": lambda: SHARED.first_stage(cells, lap, y, *faces, *box, real(1e-3)),
+        "_stage": lambda: SHARED.stage(cells, lap, y, previous, previous, *faces, *box, *small),
+        "_logistic": lambda: SHARED.logistic(grown, *box, real(1.01)),
+        "_faces": lambda: SHARED.faces(cells, *faces, *box, *squares),
     }

@@ -37,10 +37,7 @@ def run(bench: Bench) -> None:
         took = clock(lambda s=simulator, v=values: s(v, bench.crop, days=days), 2).median
         line(name, f"{took:.3f}", f"{took / plain:.1f}")
         bench.figure(name, f"{took:.2f} s", f"Fisher-Kolmogorov {plain:.3f} s", f"{took / plain:.1f}x")
-    if hasattr(models, "MassEffect"):
-        _mass_effect(bench, plain)
-    else:
-        print("\nmass effect: not in this version")
+    _mass_effect(bench, plain)
 
 
 def _mass_effect(bench: Bench, plain: float) -> None:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from gliocast.anatomy import tensor_mobility
-from gliocast.anatomy.diffusion_tensor import TISSUE_FRACTION, anisotropy_weights
+from gliocast.anatomy.diffusion_tensor import anisotropy_weights
+from gliocast.anatomy.mobility import TISSUE_FRACTION
 from gliocast.core import Anatomy, DiffusionTensor, Grid, InputError
 
 SHAPE = (6, 5, 4)

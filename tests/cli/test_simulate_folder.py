@@ -10,7 +10,7 @@ from PIL import Image
 
 from gliocast.cli.simulate import simulate
 from gliocast.core import RESEARCH_NOTICE
-from gliocast.growth import FisherKolmogorov, models
+from gliocast.growth import FisherKolmogorov
 from gliocast.growth.models.logistic import LogisticGrowth
 from gliocast.growth.start import SEED_WIDTH_MM
 from gliocast.growth.stop import VISIBLE_DENSITY
@@ -305,8 +305,7 @@ class Pushing(FisherKolmogorov):
 
 
 def test_moved_tissue_is_written_for_the_last_day(brain, grow, monkeypatch):
-    monkeypatch.setattr(models, "Pushing", Pushing, raising=False)
-    monkeypatch.setitem(EQUATIONS, "pushing", Equation("pushing", "Pushing growth", "Pushing", needs_csf=True))
+    monkeypatch.setitem(EQUATIONS, "pushing", Equation("pushing", "Pushing growth", Pushing, needs_csf=True))
     out = grow("--model", "pushing", "--days", 20, "--days", 30, "--frames", 3)
     assert_aligned(out / "csf.nii.gz", brain.white)
     assert read_image(out, "csf").max() == 0.25
@@ -321,7 +320,6 @@ def test_moved_tissue_is_written_for_the_last_day(brain, grow, monkeypatch):
     assert Image.open(out / "growth.gif").n_frames == 3
 
 
-@pytest.mark.skipif("mass-effect" not in EQUATIONS, reason="no model with mass effect")
 def test_tissue_moves_away_from_the_tumor_along_the_worlds_axes(grow):
     """On a grid that is turned against the world, so that components along its axes would point elsewhere."""
     out = grow("--model", "mass-effect", "--days", 60)
@@ -403,7 +401,7 @@ def test_fluid_without_the_other_maps_is_refused(brain, tmp_path, refused):
 
 
 def test_model_that_needs_fluid_says_so(brain, tmp_path, refused, monkeypatch):
-    monkeypatch.setitem(EQUATIONS, "wet", Equation("wet", "Wet growth", "FisherKolmogorov", needs_csf=True))
+    monkeypatch.setitem(EQUATIONS, "wet", Equation("wet", "Wet growth", FisherKolmogorov, needs_csf=True))
     maps = ["--white-matter", brain.white, "--gray-matter", brain.gray, "--model", "wet"]
     assert "expected --csf for wet" in refused("simulate", "--out", tmp_path / "growth", "--seed", *SEED, *maps)
 

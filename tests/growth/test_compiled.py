@@ -13,7 +13,7 @@ def _total(values):
 
 def test_threaded_and_single_threaded_loops_have_cache_entries_of_their_own():
     """numba's cache tells functions apart by name and line, not by option; one version was loaded for the other."""
-    loops = [compile_loops(_total, parallel=parallel)["_total"] for parallel in (True, False)]
+    loops = [compile_loops(_total, parallel=parallel).total for parallel in (True, False)]
     names = {loop.py_func.__qualname__ for loop in loops}
     assert len(names) == 2
     assert [loop(np.ones(5)) for loop in loops] == [5.0, 5.0]

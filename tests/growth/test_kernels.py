@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
+from gliocast.anatomy.mobility import mobility
 from gliocast.core.box import Box
 from gliocast.growth.kernels import NumbaSweeps, conductance
 from gliocast.growth.kernels.numba_operators import Isotropic
 from gliocast.growth.kernels.pointwise import exponential
 from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
 from gliocast.growth.kernels.torch_sweeps import TorchSweeps
-from gliocast.growth.models.fisher_kolmogorov import mobility
 
 
 def _operator(faces, box, shape):

@@ -5,6 +5,7 @@ import torch
 from scipy.sparse.linalg import cg
 
 from gliocast.anatomy import tensor_mobility
+from gliocast.anatomy.mobility import mobility as isotropic_mobility
 from gliocast.core import DiffusionTensor, Grid, InputError
 from gliocast.core.box import Box
 from gliocast.core.tensor import from_matrices, transform
@@ -14,7 +15,6 @@ from gliocast.growth.kernels.numba_tensor import laplacian
 from gliocast.growth.kernels.selling import MAX_REACH
 from gliocast.growth.kernels.tensor import TensorConductance, tensor_conductance
 from gliocast.growth.kernels.torch_tensor import TensorBlocks, tensor_blocks, tensor_laplacian
-from gliocast.growth.models.fisher_kolmogorov import mobility as isotropic_mobility
 
 UNIT = (1.0, 1.0, 1.0)
 #: Needle, disk, and neither: eigenvalues of condition number up to 50.
@@ -386,7 +386,7 @@ def test_tensor_without_direction_gives_the_isotropic_model(patchy):
 
 @pytest.mark.parametrize("bad", [np.zeros((3, 4, 4, 4)), np.full((6, 4, 4, 4), np.nan)])
 def test_what_is_no_field_of_tensors_is_refused(bad):
-    with pytest.raises(InputError, match="mobility tensor: expected six finite components"):
+    with pytest.raises(InputError, match=r"mobility tensor: expected (an array of shape|finite)"):
         tensor_conductance(bad, UNIT)
 
 

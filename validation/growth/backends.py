@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from gliocast.core import Anatomy, GrowthModel
-from gliocast.growth import Simulator
+from gliocast.growth import MassEffect, Simulator
 
-from .scenes import CLINICAL, MASS_EFFECT, OWN, model, patchy
+from .scenes import CLINICAL, OWN, model, patchy
 from .table import Row, below, told
 
 SHAPE, CENTER, DAYS = (40, 38, 16), (19.3, 18.2, 24.6), [20.0, 50.0]
@@ -50,8 +50,7 @@ def equations(anatomy: Anatomy) -> dict[str, tuple[GrowthModel, tuple[float, ...
     found: dict[str, tuple[GrowthModel, tuple[float, ...]]] = {
         name: (model(name, anatomy.grid), own) for name, own in OWN.items()
     }
-    if MASS_EFFECT is not None:
-        found["mass effect"] = MASS_EFFECT(), (0.2, 0.08, 2.0)
+    found["mass effect"] = MassEffect(), (0.2, 0.08, 2.0)
     return found
 
 

@@ -11,9 +11,9 @@ from gliocast.core.box import Box
 from gliocast.growth.elasticity import Displacement, Elasticity, divergence, lame
 from gliocast.growth.evolve import Tempo, evolve
 from gliocast.growth.kernels import NumbaSweeps
-from gliocast.growth.models import FisherKolmogorov
+from gliocast.growth.models import FisherKolmogorov, MassEffect
 
-from .scenes import MASS_EFFECT, UNIT, gaussian, relative, smooth, uniform
+from .scenes import UNIT, gaussian, relative, smooth, uniform
 from .table import Row, below, between, told
 
 #: Brain tissue: Young's modulus [kPa] and Poisson's ratio.
@@ -51,10 +51,7 @@ def rows() -> Iterator[Row]:
         0.1,
         "the wall is at four radii: images as large as (2/8)^2",
     )
-    if MASS_EFFECT is None:
-        yield told("Growth with mass effect", "not in this version", "its rows appear where `MassEffect` does")
-    else:
-        yield from mass_effect_rows()
+    yield from mass_effect_rows()
 
 
 def mass_effect_rows() -> Iterator[Row]:
@@ -63,7 +60,7 @@ def mass_effect_rows() -> Iterator[Row]:
     first = gaussian(shape, UNIT, [11.3, 12.1, 10.6], 2.5, 0.5)
     plain, state = (
         grow(equation, own, anatomy, first, 40.0, accuracy=1e-4)[1]
-        for equation, own in ((FisherKolmogorov(), PUSHING[:2]), (MASS_EFFECT(), (*PUSHING[:2], 0.0)))
+        for equation, own in ((FisherKolmogorov(), PUSHING[:2]), (MassEffect(), (*PUSHING[:2], 0.0)))
     )
     yield below(
         "Mass effect without pressure against Fisher-Kolmogorov, relative L2 error",
@@ -72,7 +69,7 @@ def mass_effect_rows() -> Iterator[Row]:
         "a step migrates in two halves; the error of time steps falls with the accuracy, here 1e-4",
     )
     before, after = (
-        grow(MASS_EFFECT(), (PUSHING[0], 0.0, PUSHING[2]), anatomy, first, days)[1] for days in (1e-6, 40.0)
+        grow(MassEffect(), (PUSHING[0], 0.0, PUSHING[2]), anatomy, first, days)[1] for days in (1e-6, 40.0)
     )
     yield below(
         "Cells without division while tissue is pushed: relative change over 40 d",
@@ -80,7 +77,7 @@ def mass_effect_rows() -> Iterator[Row]:
         1e-10,
         "conservative transport, float64",
     )
-    _, late = grow(MASS_EFFECT(), PUSHING, anatomy, first, 40.0)
+    _, late = grow(MassEffect(), PUSHING, anatomy, first, 40.0)
     for number, kind in enumerate(("white matter", "gray matter")):
         yield below(
             f"Mass of {kind} while it is pushed: relative change over 40 d",
@@ -100,7 +97,7 @@ def mass_effect_rows() -> Iterator[Row]:
             greatest_density(anatomy, first, pressure),
             "tissue that is squeezed carries cells closer together; see the text",
         )
-    grown = [grow(MASS_EFFECT(), PUSHING, anatomy, first, 40.0, accuracy=5e-3 / 4**n)[1] for n in (0, 1, 2, 4)]
+    grown = [grow(MassEffect(), PUSHING, anatomy, first, 40.0, accuracy=5e-3 / 4**n)[1] for n in (0, 1, 2, 4)]
     for field, label in (("cells", "density"), ("tissue", "tissue")):
         ours = [getattr(state, field) for state in grown]
         yield between(
@@ -128,7 +125,7 @@ def grow(
 
 def greatest_density(anatomy: Anatomy, first: np.ndarray, pressure: float) -> str:
     try:
-        _, state = grow(MASS_EFFECT(), (*PUSHING[:2], pressure), anatomy, first, 60.0)
+        _, state = grow(MassEffect(), (*PUSHING[:2], pressure), anatomy, first, 60.0)
     except ConvergenceError as error:
         return f"refused: {error.got}"
     return f"{state.cells.max():.2f}"
@@ -137,7 +134,7 @@ def greatest_density(anatomy: Anatomy, first: np.ndarray, pressure: float) -> st
 def across_radius() -> float:
     shape = (25, 25, 25)
     first = gaussian(shape, UNIT, [12.0, 12.0, 12.0], 2.5, 0.9)
-    dynamics, state = grow(MASS_EFFECT(), (0.05, 0.05, 5.0), uniform(shape), first, 20.0)
+    dynamics, state = grow(MassEffect(), (0.05, 0.05, 5.0), uniform(shape), first, 20.0)
     u = np.asarray(dynamics.fields(state)["displacement"])
     x = np.indices(shape) - 12.0
     r = np.sqrt((x**2).sum(axis=0))

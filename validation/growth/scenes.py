@@ -7,7 +7,6 @@ import numpy as np
 
 from gliocast.core import Anatomy, DiffusionTensor, Grid, GrowthModel, Treatments
 from gliocast.core.box import Box
-from gliocast.growth import models
 from gliocast.growth.evolve import Tempo, evolve
 from gliocast.growth.kernels import NumbaSweeps
 from gliocast.growth.models import FisherKolmogorov, ProliferativeNecrotic, TensorFisherKolmogorov
@@ -23,9 +22,6 @@ OWN = {
     "tensor": (0.2, 0.08),
     "proliferative-necrotic": (0.2, 0.08, 0.1, 0.4, 2.0, 0.4, 0.3),
 }
-
-#: The equation of tissue that is pushed, where there is one.
-MASS_EFFECT = getattr(models, "MassEffect", None)
 
 
 def model(name: str, grid: Grid) -> GrowthModel:

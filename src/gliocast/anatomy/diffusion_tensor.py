@@ -26,12 +26,13 @@ so that the factor changes directions and not the speed on average.
 
 import numpy as np
 
+from gliocast.anatomy.mobility import is_tissue, require_ratio
 from gliocast.core import Anatomy, DiffusionTensor, InputError
 from gliocast.core.tensor import from_matrices, to_matrices
 
-#: A voxel belongs to the domain of growth if at least this share of it is white or gray matter; the rule of the
-#: isotropic model.
-TISSUE_FRACTION = 0.5
+#: The greatest factor by which cells may be more anisotropic than water [1].
+_MAX_ANISOTROPY = 100.0
+
 #: Voxels whose eigenvalues are computed at once; bounds the memory.
 _CHUNK = 200_000
 
@@ -54,9 +55,9 @@ def tensor_mobility(
         InputError: the grids differ, or an option is out of range.
     """
     anatomy.grid.require_same(water.grid, "diffusion tensor")
-    _require_range("diffusivity ratio", diffusivity_ratio, 0.1, 1e4, "use 10, or up to 100")
-    _require_range("anisotropy", anisotropy, 1, 100, "use 1 for that of water, or up to 10")
-    tissue = anatomy.brain & (anatomy.white_matter + anatomy.gray_matter >= TISSUE_FRACTION)
+    require_ratio(diffusivity_ratio)
+    require_anisotropy(anisotropy)
+    tissue = is_tissue(anatomy)
     cells = np.flatnonzero(tissue)
     source, result = water.data.reshape(6, -1), np.zeros((6, tissue.size), dtype=np.float32)
     white, gray = anatomy.white_matter.ravel(), anatomy.gray_matter.ravel()
@@ -96,6 +97,12 @@ def anisotropy_weights(eigenvalues: np.ndarray, anisotropy: float) -> np.ndarray
     return np.stack([np.ones_like(along), linear + anisotropy * planar + spherical, along], axis=-1)
 
 
-def _require_range(name: str, value: float, lower: float, upper: float, advice: str) -> None:
-    if not lower <= value <= upper:  # also false for nan
-        raise InputError(name, expected=f"a number from {lower:g} to {upper:g}", got=f"{value}", advice=advice)
+def require_anisotropy(anisotropy: float) -> None:
+    """Raise InputError unless a factor of anisotropy makes sense."""
+    if not 1 <= anisotropy <= _MAX_ANISOTROPY:  # also true for nan
+        raise InputError(
+            "anisotropy",
+            expected=f"a number from 1 to {_MAX_ANISOTROPY:g}",
+            got=f"{anisotropy}",
+            advice="use 1 for that of water, or up to 10",
+        )

@@ -76,3 +76,8 @@ class Parameter:
                 got=f"{value}",
                 advice=f"typical values lie in {self.typical[0]:g} to {self.typical[1]:g}",
             )
+
+    def require_or_limit(self, value: float) -> None:
+        """The same, but zero is allowed where the support begins there: a process that doesn't happen."""
+        if value != 0 or self.support.lower != 0:
+            self.require(value)

@@ -37,29 +37,7 @@ class DiffusionTensor:
 
     def __post_init__(self) -> None:
         data = np.ascontiguousarray(self.data, dtype=np.float32)
-        if data.shape != (6, *self.grid.shape):
-            raise InputError(
-                "diffusion tensor",
-                expected=f"an array of shape {(6, *self.grid.shape)}",
-                got=f"{data.shape}",
-                advice="put the six components xx, yy, zz, xy, xz, yz first",
-            )
-        bad = data.size - np.count_nonzero(np.isfinite(data))
-        if bad:
-            raise InputError(
-                "diffusion tensor",
-                expected="finite components",
-                got=f"{bad} that are NaN or infinite",
-                advice="set the tensors outside of the brain to 0",
-            )
-        negative = np.count_nonzero(~is_semidefinite(data))
-        if negative:
-            raise InputError(
-                "diffusion tensor",
-                expected="positive semi-definite tensors",
-                got=f"a negative eigenvalue in {negative} voxels",
-                advice="check the order of the components, or set the negative eigenvalues to 0",
-            )
+        require_tensors(data, self.grid.shape, "diffusion tensor")
         object.__setattr__(self, "data", data)
 
     @classmethod
@@ -103,6 +81,33 @@ class DiffusionTensor:
         orthogonal, as those of scanners are, and right for the operator div(T grad u) where they are not.
         """
         return transform(self.data, np.linalg.inv(self.grid.affine[:3, :3] / self.grid.spacing))
+
+
+def require_tensors(components: np.ndarray, shape: tuple[int, ...], subject: str) -> None:
+    """Raise InputError unless these are finite, positive semi-definite tensors, (6, *shape)."""
+    if components.shape != (6, *shape):
+        raise InputError(
+            subject,
+            expected=f"an array of shape {(6, *shape)}",
+            got=f"{components.shape}",
+            advice="put the six components xx, yy, zz, xy, xz, yz first",
+        )
+    bad = components.size - np.count_nonzero(np.isfinite(components))
+    if bad:
+        raise InputError(
+            subject,
+            expected="finite components",
+            got=f"{bad} that are NaN or infinite",
+            advice="set the tensors outside of the brain to 0",
+        )
+    negative = np.count_nonzero(~is_semidefinite(components))
+    if negative:
+        raise InputError(
+            subject,
+            expected="positive semi-definite tensors",
+            got=f"a negative eigenvalue in {negative} voxels",
+            advice="check the order of the components, or set the negative eigenvalues to 0",
+        )
 
 
 def transform(components: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -351,8 +351,7 @@ class Simulator:
                 advice="give one for each, in this order",
             )
         for parameter, value in zip(self.parameters, values, strict=True):
-            if value != 0 or parameter.support.lower != 0:  # zero is the limit without migration or division
-                parameter.require(float(value))
+            parameter.require_or_limit(float(value))
         check_days(days)
         self.start.require_grid(anatomy.grid)
         if self.treatments is not None:

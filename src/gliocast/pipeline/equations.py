@@ -1,13 +1,13 @@
 """The growth equations that the command line knows by name, and numbers for their parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gliocast.core import DiffusionTensor, Grid, GrowthModel, InputError, Parameter
-from gliocast.growth import models
+from gliocast.growth import FisherKolmogorov, MassEffect, ProliferativeNecrotic, TensorFisherKolmogorov
 
 #: A tensor of one voxel: a model declares its parameters before a file with its tensor is read.
 _NO_WATER = DiffusionTensor(np.zeros((6, 1, 1, 1), dtype=np.float32), Grid((1, 1, 1), np.eye(4)))
@@ -20,14 +20,14 @@ class Equation:
     Args:
         name: as the command line writes it.
         title: as figures and records write it.
-        class_name: of the model in `gliocast.growth.models`, which takes `diffusivity_ratio`.
+        build: makes the model from `diffusivity_ratio` and, where it needs a tensor, from `water` and `anisotropy`.
         needs_csf: whether fluid is more to it than a place without tissue.
         needs_tensor: whether it takes `water` and `anisotropy`, too.
     """
 
     name: str
     title: str
-    class_name: str
+    build: Callable[..., GrowthModel]
     needs_csf: bool = False
     needs_tensor: bool = False
 
@@ -44,19 +44,18 @@ class Equation:
         options: dict[str, Any] = {"diffusivity_ratio": diffusivity_ratio}
         if self.needs_tensor:
             options |= {"water": water, "anisotropy": anisotropy}
-        built: GrowthModel = getattr(models, self.class_name)(**options)
-        return built
+        return self.build(**options)
 
 
 _KNOWN = (
-    Equation("fisher-kolmogorov", "Fisher-Kolmogorov growth", "FisherKolmogorov"),
-    Equation("proliferative-necrotic", "Proliferative-necrotic growth", "ProliferativeNecrotic"),
-    Equation("mass-effect", "Growth with mass effect", "MassEffect", needs_csf=True),
-    Equation("tensor", "Growth along fibers", "TensorFisherKolmogorov", needs_tensor=True),
+    Equation("fisher-kolmogorov", "Fisher-Kolmogorov growth", FisherKolmogorov),
+    Equation("proliferative-necrotic", "Proliferative-necrotic growth", ProliferativeNecrotic),
+    Equation("mass-effect", "Growth with mass effect", MassEffect, needs_csf=True),
+    Equation("tensor", "Growth along fibers", TensorFisherKolmogorov, needs_tensor=True),
 )
 
-#: Those that this installation has, by name.
-EQUATIONS = {equation.name: equation for equation in _KNOWN if hasattr(models, equation.class_name)}
+#: All of them, by name.
+EQUATIONS = {equation.name: equation for equation in _KNOWN}
 
 #: The command line gives the first two parameters of every model options of their own.
 NUM_NAMED = 2
@@ -100,8 +99,7 @@ def parameter_values(
     rest = (given.get(name, default_value(parameter)) for name, parameter in others.items())
     values = (diffusivity, proliferation_rate, *rest)
     for parameter, value in zip(model.parameters, values, strict=True):
-        if value != 0 or parameter.support.lower != 0:  # zero is the limit without a process
-            parameter.require(value)
+        parameter.require_or_limit(value)
     return values
 
 

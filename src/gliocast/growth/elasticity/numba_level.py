@@ -1,5 +1,6 @@
 """One grid of the hierarchy on the CPU, with compiled sweeps."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from gliocast.growth.elasticity.displacement import Displacement
 from gliocast.growth.elasticity.multigrid import spectral_bound
 from gliocast.growth.elasticity.slots import face_views, fill
 
-_SHARED = numba_stencil.SHARED | numba_algebra.SHARED
-_SINGLE = numba_stencil.SINGLE | numba_algebra.SINGLE
+_SHARED = SimpleNamespace(**vars(numba_stencil.SHARED), **vars(numba_algebra.SHARED))
+_SINGLE = SimpleNamespace(**vars(numba_stencil.SINGLE), **vars(numba_algebra.SINGLE))
 
 #: Grids of fewer cells are swept by one thread [1]: a sweep takes less than a millisecond, and where others use the
 #: machine too, threads wait for each other longer than that.
@@ -46,11 +47,11 @@ class NumbaLevel:
         self.bound = spectral_bound(lam, mu)
         slots = tuple(n + 2 for n in lam.shape)
         shears = [np.zeros(slots, lam.dtype) for _ in range(3)]
-        self._loops["_edges"](np.pad(1 / mu, 1), *shears)
+        self._loops.edges(np.pad(1 / mu, 1), *shears)
         inverse = [self._float(1 / step) for step in spacing]
         self._moduli = (np.pad(lam, 1), np.pad(2 * mu, 1), *shears, *inverse)
         self._scale, self._a, self._b, self._c = (np.zeros((3, *slots), lam.dtype) for _ in range(4))
-        self._loops["_inverse_diagonal"](self._scale, *self._moduli)
+        self._loops.inverse_diagonal(self._scale, *self._moduli)
         self._down: list[list[np.ndarray]] = []
         self._up: list[list[np.ndarray]] = []
         self._coarse_rhs: np.ndarray
@@ -80,7 +81,7 @@ class NumbaLevel:
     def push(self, pressure: np.ndarray) -> np.ndarray:
         """The right-hand side of a pressure, -grad p, in memory of its own."""
         rhs = self.zeros()
-        self._loops["_push"](rhs, pressure, *self._moduli[-3:])
+        self._loops.push(rhs, pressure, *self._moduli[-3:])
         return rhs
 
     def pack(self, displacement: Displacement) -> np.ndarray:
@@ -93,40 +94,40 @@ class NumbaLevel:
 
     def start(self, rhs: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
         """(weight D^-1 rhs, 0)."""
-        self._loops["_start"](self._scale, rhs, self._float(weight), self._a, self._b)
+        self._loops.start(self._scale, rhs, self._float(weight), self._a, self._b)
         return self._a, self._b
 
     def relax(self, u: np.ndarray, before: np.ndarray, rhs: np.ndarray, momentum: float, weight: float) -> np.ndarray:
         """u + momentum (u - before) + weight D^-1 (rhs - A u)."""
         out = self._b if u is self._a else self._a
         steps = self._float(momentum), self._float(weight)
-        self._loops["_relax"](u, before, rhs, self._scale, out, *steps, *self._moduli)
+        self._loops.relax(u, before, rhs, self._scale, out, *steps, *self._moduli)
         return out
 
     def residual(self, u: np.ndarray, rhs: np.ndarray) -> np.ndarray:
         """Rhs - A u."""
-        self._loops["_residual"](u, rhs, self._c, *self._moduli)
+        self._loops.residual(u, rhs, self._c, *self._moduli)
         return self._c
 
     def restrict(self, residual: np.ndarray) -> np.ndarray:
         """The residual on the next coarser grid."""
         for out, part, taps in zip(self._coarse_rhs, residual, self._down, strict=True):
-            self._loops["_gather"](out, part, *taps, self._float(0))
+            self._loops.gather(out, part, *taps, self._float(0))
         return self._coarse_rhs
 
     def correct(self, u: np.ndarray, coarse: np.ndarray) -> np.ndarray:
         """U + the interpolated coarse vector, in place."""
         for out, part, taps in zip(u, coarse, self._up, strict=True):
-            self._loops["_gather"](out, part, *taps, self._float(1))
+            self._loops.gather(out, part, *taps, self._float(1))
         return u
 
     def apply(self, p: np.ndarray) -> tuple[np.ndarray, float]:
         """A p, and <p, A p>."""
-        return self._c, self._loops["_apply"](p, self._c, *self._moduli)
+        return self._c, self._loops.apply(p, self._c, *self._moduli)
 
     def dot(self, u: np.ndarray, v: np.ndarray) -> float:
         """<u, v>."""
-        return self._loops["_dot"](u, v)
+        return self._loops.dot(u, v)
 
     def ratio(self, numerator: float, denominator: float) -> float:
         """The quotient, zero where the denominator is."""
@@ -150,17 +151,17 @@ class NumbaLevel:
         self, u: np.ndarray, r: np.ndarray, p: np.ndarray, q: np.ndarray, alpha: float
     ) -> tuple[np.ndarray, np.ndarray, float]:
         """U + alpha p and r - alpha q, in place, and <r, r>."""
-        return u, r, self._loops["_advance"](u, r, p, q, self._float(alpha))
+        return u, r, self._loops.advance(u, r, p, q, self._float(alpha))
 
     def direction(self, p: np.ndarray, z: np.ndarray, beta: float) -> np.ndarray:
         """Z + beta p, in place of p."""
-        self._loops["_direction"](p, z, self._float(beta))
+        self._loops.direction(p, z, self._float(beta))
         return p
 
     def _averaged(self, modulus: np.ndarray, shape: tuple[int, ...], average: list[np.ndarray]) -> np.ndarray:
         """The mean of a modulus over the cells of a coarser grid."""
         mean = np.zeros([n + 2 for n in shape], modulus.dtype)
-        self._loops["_gather"](mean, np.pad(modulus, 1), *average, self._float(0))
+        self._loops.gather(mean, np.pad(modulus, 1), *average, self._float(0))
         return np.ascontiguousarray(mean[1:-1, 1:-1, 1:-1])
 
     def _taps(self, matrices: list[np.ndarray]) -> list[Any]:

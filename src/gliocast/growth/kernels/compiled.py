@@ -1,7 +1,6 @@
 """Compiles loops twice: with threads that share one solve, and for one thread beside others."""
 
-from collections.abc import Callable
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numba
@@ -16,8 +15,8 @@ _REORDERED = _ORDERED | {"reassoc"}
 ROW_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": set(_ORDERED)}
 
 
-def compile_loops(*loops: Any, parallel: bool, reorder: bool = False) -> dict[str, Callable[..., Any]]:
-    """The loops by name, compiled with or without threads.
+def compile_loops(*loops: Any, parallel: bool, reorder: bool = False) -> SimpleNamespace:
+    """The loops, compiled with or without threads, as attributes named like them without the underscore.
 
     numba's cache knows a function by its qualified name, line and code, not by its options; without names of their own
     one version would be loaded in place of another.
@@ -29,9 +28,9 @@ def compile_loops(*loops: Any, parallel: bool, reorder: bool = False) -> dict[st
     """
     options = ROW_OPTIONS | {"nogil": True, "cache": True, "fastmath": set(_REORDERED if reorder else _ORDERED)}
     suffix = f"_{'shared' if parallel else 'single'}_{'reordered' if reorder else 'ordered'}"
-    compiled = {}
+    compiled = SimpleNamespace()
     for loop in loops:
         twin = FunctionType(loop.__code__, loop.__globals__, loop.__name__)
         twin.__module__, twin.__qualname__ = loop.__module__, loop.__qualname__ + suffix
-        compiled[loop.__name__] = numba.njit(parallel=parallel, **options)(twin)
+        setattr(compiled, loop.__name__.removeprefix("_"), numba.njit(parallel=parallel, **options)(twin))
     return compiled

@@ -63,7 +63,7 @@ def conductance(mobility: np.ndarray, spacing: tuple[float, float, float], dtype
     faces = empty_faces(mobility.shape, dtype)
     everywhere = ((0, 0, 0), mobility.shape)
     cells: np.ndarray = np.ascontiguousarray(mobility, dtype)
-    degree = SINGLE["_faces"](cells, *faces, *everywhere, *inverse_squares(spacing, dtype))
+    degree = SINGLE.faces(cells, *faces, *everywhere, *inverse_squares(spacing, dtype))
     return Conductance(faces, 2 * float(degree), spacing)
 
 

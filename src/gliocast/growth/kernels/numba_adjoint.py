@@ -68,11 +68,11 @@ def rkl2_stages(field: np.ndarray, faces: Faces, amount: float, num_stages: int)
     first, rest = rkl2_weights(num_stages)
     lap = np.empty_like(field)
     stages = [field, np.empty_like(field)]
-    SHARED["_first_stage"](field, lap, stages[1], *faces, *everywhere, number(first * amount))
+    SHARED.first_stage(field, lap, stages[1], *faces, *everywhere, number(first * amount))
     for mu, nu, mu_tilde, gamma_tilde in rest:
         weights = (number(w) for w in (mu, nu, mu_tilde * amount, gamma_tilde * amount))
         out = np.empty_like(field)
-        SHARED["_stage"](field, lap, stages[-1], stages[-2], out, *faces, *everywhere, *weights)
+        SHARED.stage(field, lap, stages[-1], stages[-2], out, *faces, *everywhere, *weights)
         stages.append(out)
     return stages
 
@@ -103,15 +103,15 @@ def rkl2_adjoint(
     for j in range(num_stages, 1, -1):
         mu, nu, mu_tilde, gamma_tilde = rest[j - 2]
         if gradients is not None:
-            _ADJOINT["_face_gradient"](*gradients, stages[j - 1], current, *everywhere, number(mu_tilde * amount))
+            _ADJOINT.face_gradient(*gradients, stages[j - 1], current, *everywhere, number(mu_tilde * amount))
         weights = (number(w) for w in (mu, later_nu, mu_tilde * amount, 1 - mu - nu, gamma_tilde * amount))
-        _ADJOINT["_adjoint_stage"](current, later, shared, lap, *faces, *everywhere, *weights)
+        _ADJOINT.adjoint_stage(current, later, shared, lap, *faces, *everywhere, *weights)
         current, later, later_nu = later, current, nu
     # now current is Lambda_1 and later Lambda_2
     lap += number(first * amount) * current
     if gradients is not None:
-        _ADJOINT["_face_gradient"](*gradients, field, lap, *everywhere, number(1))
+        _ADJOINT.face_gradient(*gradients, field, lap, *everywhere, number(1))
     result = np.empty_like(field)
-    SHARED["_laplacian"](lap, result, *faces, *everywhere)
+    SHARED.laplacian(lap, result, *faces, *everywhere)
     result += shared + number(later_nu) * later + current
     return result, gradients  # type: ignore[return-value]

@@ -57,7 +57,7 @@ class Isotropic:
 
     def first_stage(self, y0: np.ndarray, lap: np.ndarray, out: np.ndarray, box: Box, scale: float) -> None:
         """lap <- L y0, out <- y0 + scale lap."""
-        self._loops["_first_stage"](y0, lap, out, *self.conductance.faces, *box, self._float(scale))
+        self._loops.first_stage(y0, lap, out, *self.conductance.faces, *box, self._float(scale))
 
     def stage(
         self,
@@ -71,7 +71,7 @@ class Isotropic:
     ) -> None:
         """out <- the next stage; out may be previous."""
         numbers = (self._float(w) for w in weights)
-        self._loops["_stage"](y0, lap, y, previous, out, *self.conductance.faces, *box, *numbers)
+        self._loops.stage(y0, lap, y, previous, out, *self.conductance.faces, *box, *numbers)
 
 
 class Unfused:
@@ -112,7 +112,7 @@ class Unfused:
         """out <- the next stage; out may be previous."""
         self.apply(y, self._scratch, box)
         numbers = (self._float(w) for w in weights)
-        self._loops["_combine"](y0, lap, y, self._scratch, previous, out, *box, *numbers)
+        self._loops.combine(y0, lap, y, self._scratch, previous, out, *box, *numbers)
 
 
 class Anisotropic(Unfused):
@@ -158,8 +158,8 @@ class Crowded(Unfused):
         """Take another K > 0, given inside of a box."""
         self.room[box.slices] = room
         np.multiply(self._mobility[box.slices], room, out=self._product[box.slices])
-        self._loops["_faces"](self._product, *self._faces, *box, *self._inverse_squares)
+        self._loops.faces(self._product, *self._faces, *box, *self._inverse_squares)
 
     def apply(self, y: np.ndarray, out: np.ndarray, box: Box) -> None:
         """out <- L y / K inside of the box."""
-        self._loops["_weighted_laplacian"](y, out, self.room, *self._faces, *box)
+        self._loops.weighted_laplacian(y, out, self.room, *self._faces, *box)

@@ -85,7 +85,7 @@ class NumbaSweeps:
         faces = empty_faces(self.shape, self._float)
         cells = np.ascontiguousarray(mobility, self._float)
         everywhere = Box((0, 0, 0), self.shape)
-        degree = self._loops["_faces"](cells, *faces, *everywhere, *inverse_squares(self.spacing, self._float))
+        degree = self._loops.faces(cells, *faces, *everywhere, *inverse_squares(self.spacing, self._float))
         return Isotropic(Conductance(faces, 2 * float(degree), self.spacing), parallel=self._parallel)
 
     def crowded(self, mobility: np.ndarray) -> Crowded:
@@ -126,9 +126,9 @@ class NumbaSweeps:
     def logistic(self, field: np.ndarray, rate: float | np.ndarray, time: float) -> np.ndarray:
         """Logistic growth over a time [d] at a rate [1/d], one or one per voxel."""
         if np.ndim(rate) > 0:
-            self._loops["_logistic_field"](field, rate, *self.box, self._float(time))
+            self._loops.logistic_field(field, rate, *self.box, self._float(time))
         elif rate > 0:
-            self._loops["_logistic"](field, *self.box, self._float(math.exp(rate * time)))
+            self._loops.logistic(field, *self.box, self._float(math.exp(rate * time)))
         return field
 
     def scale(self, field: np.ndarray, factor: float | np.ndarray) -> np.ndarray:
@@ -146,7 +146,7 @@ class NumbaSweeps:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The reaction `pointwise.starve` of (p, n, deficit)."""
         # in double even for fields in single: the loop calculates in double, and doesn't vectorize if it must convert
-        self._loops["_starve"](*fields, *self.box, float(time), *(float(rate) for rate in rates))
+        self._loops.starve(*fields, *self.box, float(time), *(float(rate) for rate in rates))
         return fields
 
     def rest(self) -> Displacement:

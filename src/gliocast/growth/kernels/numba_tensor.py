@@ -47,7 +47,7 @@ def _laplacian(y, out, weights, runs, starts, rows, low, high):  # type: ignore[
 
 
 #: The same loop twice: threads share one solve, or each solve of a batch has one thread to itself.
-SHARED, SINGLE = (compile_loops(_laplacian, parallel=parallel)["_laplacian"] for parallel in (True, False))
+SHARED, SINGLE = (compile_loops(_laplacian, parallel=parallel).laplacian for parallel in (True, False))
 
 
 def laplacian(

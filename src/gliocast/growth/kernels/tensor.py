@@ -28,8 +28,7 @@ from functools import cached_property
 import numba
 import numpy as np
 
-from gliocast.core import InputError
-from gliocast.core.tensor import is_semidefinite
+from gliocast.core.tensor import require_tensors
 from gliocast.growth.kernels.selling import MAX_EDGES, MAX_REACH, NUM_CODES, along, decode, scratch, shares
 
 #: Weights are stored in runs of whole blocks of this many cells along the last axis: one vector register of float32.
@@ -75,11 +74,6 @@ class TensorConductance:
         _close(weights, self.runs, self.starts, self.rows, np.ascontiguousarray(cells))
         return replace(self, weights=weights)
 
-    @cached_property
-    def num_bytes(self) -> int:
-        """Memory of the arrays [byte]."""
-        return sum(array.nbytes for array in self.arrays)
-
 
 def tensor_conductance(
     tensor: np.ndarray, spacing: tuple[float, float, float], dtype: type = np.float32
@@ -95,7 +89,7 @@ def tensor_conductance(
     Raises:
         InputError: the array has another shape, isn't finite, or a tensor has a negative eigenvalue.
     """
-    _require_tensors(tensor)
+    require_tensors(tensor, tensor.shape[1:] if tensor.ndim == 4 else (0, 0, 0), "mobility tensor")
     tensor, step = np.ascontiguousarray(tensor, dtype=dtype), np.array(spacing, dtype=np.float64)
     is_open = tensor[:3].sum(axis=0) > 0
     room = _room(is_open)
@@ -120,25 +114,6 @@ def tensor_conductance(
     degree = np.zeros(is_open.shape)
     _degree(weights, runs, starts, rows, degree)
     return TensorConductance(weights, runs, starts, rows, (nx, ny, nz), 2 * float(degree.max()), spacing)
-
-
-def _require_tensors(tensor: np.ndarray) -> None:
-    """Raise InputError unless this is a field of positive semi-definite tensors."""
-    if tensor.ndim != 4 or tensor.shape[0] != 6 or not np.isfinite(tensor).all():
-        raise InputError(
-            "mobility tensor",
-            expected="six finite components of shape (6, x, y, z)",
-            got=f"an array of shape {tensor.shape}",
-            advice="build it with tensor_mobility",
-        )
-    negative = np.count_nonzero(~is_semidefinite(tensor))
-    if negative:
-        raise InputError(
-            "mobility tensor",
-            expected="positive semi-definite tensors",
-            got=f"a negative eigenvalue in {negative} voxels",
-            advice="build it with tensor_mobility",
-        )
 
 
 def _room(is_open: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from gliocast.anatomy.diffusion_tensor import TISSUE_FRACTION
-from gliocast.core import POSITIVE, Anatomy, InputError, Parameter
+from gliocast.anatomy.mobility import fastest_mobility, is_tissue, mobility, require_ratio
+from gliocast.core import POSITIVE, Anatomy, Parameter
 from gliocast.growth.kernels.conductance import Conductance, conductance
 from gliocast.growth.models.logistic import LogisticGrowth
 
@@ -36,41 +36,6 @@ PROLIFERATION_RATE = Parameter(
     typical=(0.002, 0.2),
     source="proliferation-invasion model fits to patients, Harpold, Alvord & Swanson (2007)",
 )
-
-#: Ratios of diffusivity outside of this range are a mistake [1].
-_RATIOS = (0.1, 1e4)
-
-
-def mobility(anatomy: Anatomy, ratio: float) -> np.ndarray:
-    """D(x) / D_w in [0, 1], zero where no cell can go; float32, shape of the anatomy's grid.
-
-    Args:
-        anatomy: the tissue.
-        ratio: diffusivity in white over gray matter, r [1].
-
-    Raises:
-        InputError: a senseless ratio.
-    """
-    require_ratio(ratio)
-    tissue = anatomy.white_matter + anatomy.gray_matter
-    relative = anatomy.white_matter + anatomy.gray_matter / np.float32(ratio)
-    return np.where(anatomy.brain & (tissue >= TISSUE_FRACTION), relative, 0).astype(np.float32)
-
-
-def require_ratio(ratio: float) -> None:
-    """Raise InputError unless a ratio of diffusivities makes sense."""
-    if not _RATIOS[0] <= ratio <= _RATIOS[1]:  # also true for nan
-        raise InputError(
-            "diffusivity ratio",
-            expected=f"a number from {_RATIOS[0]:g} to {_RATIOS[1]:.0f}",
-            got=f"{ratio}",
-            advice="use 10, or up to 100",
-        )
-
-
-def fastest_mobility(ratio: float) -> float:
-    """Diffusivity over D_w in the fastest tissue, which is gray matter where the ratio r is below one [1]."""
-    return max(1.0, 1 / ratio)
 
 
 @dataclass(frozen=True)
@@ -97,7 +62,7 @@ class FisherKolmogorov:
 
     def tissue(self, anatomy: Anatomy) -> np.ndarray:
         """Voxels where cells can live, bool."""
-        return mobility(anatomy, self.diffusivity_ratio) > 0
+        return is_tissue(anatomy)
 
     def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
         """Fastest reaction [1/d] and fastest diffusivity [mm^2/d], which set the time steps."""

@@ -29,16 +29,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gliocast.anatomy.diffusion_tensor import TISSUE_FRACTION
+from gliocast.anatomy.mobility import TISSUE_FRACTION, fastest_mobility, is_tissue, require_ratio
 from gliocast.core import POSITIVE, Anatomy, ConvergenceError, InputError, Parameter
 from gliocast.growth.elasticity import Displacement, centered, lame
-from gliocast.growth.models.fisher_kolmogorov import (
-    PROLIFERATION_RATE,
-    WHITE_MATTER_DIFFUSIVITY,
-    fastest_mobility,
-    mobility,
-    require_ratio,
-)
+from gliocast.growth.models.fisher_kolmogorov import PROLIFERATION_RATE, WHITE_MATTER_DIFFUSIVITY
 
 TUMOR_PRESSURE = Parameter(
     name="tumor_pressure",
@@ -150,7 +144,7 @@ class MassEffect:
 
     def tissue(self, anatomy: Anatomy) -> np.ndarray:
         """Voxels where cells can live at first, bool."""
-        return mobility(anatomy, self.diffusivity_ratio) > 0
+        return is_tissue(anatomy)
 
     def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
         """Fastest reaction [1/d] and fastest diffusivity [mm^2/d], which set the time steps."""

@@ -24,15 +24,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gliocast.anatomy.mobility import fastest_mobility, is_tissue, mobility, require_ratio
 from gliocast.core import POSITIVE, UNIT_INTERVAL, Anatomy, Parameter
 from gliocast.growth.kernels.conductance import Conductance, conductance
-from gliocast.growth.models.fisher_kolmogorov import (
-    PROLIFERATION_RATE,
-    WHITE_MATTER_DIFFUSIVITY,
-    fastest_mobility,
-    mobility,
-    require_ratio,
-)
+from gliocast.growth.models.fisher_kolmogorov import PROLIFERATION_RATE, WHITE_MATTER_DIFFUSIVITY
 
 NECROSIS_RATE = Parameter(
     name="necrosis_rate",
@@ -146,7 +141,7 @@ class ProliferativeNecrotic:
 
     def tissue(self, anatomy: Anatomy) -> np.ndarray:
         """Voxels where cells can live, bool."""
-        return mobility(anatomy, self.diffusivity_ratio) > 0
+        return is_tissue(anatomy)
 
     def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
         """Fastest reaction, or spread of the nutrient, [1/d] and fastest diffusivity of cells [mm^2/d]."""

@@ -15,24 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from gliocast.anatomy import tensor_mobility
-from gliocast.core import Anatomy, DiffusionTensor, InputError, Parameter
+from gliocast.anatomy import require_anisotropy, tensor_mobility
+from gliocast.anatomy.mobility import fastest_mobility, is_tissue, require_ratio
+from gliocast.core import Anatomy, DiffusionTensor, Parameter
 from gliocast.growth.kernels.tensor import TensorConductance, tensor_conductance
-from gliocast.growth.models.fisher_kolmogorov import (
-    PROLIFERATION_RATE,
-    WHITE_MATTER_DIFFUSIVITY,
-    fastest_mobility,
-    mobility,
-    require_ratio,
-)
+from gliocast.growth.models.fisher_kolmogorov import PROLIFERATION_RATE, WHITE_MATTER_DIFFUSIVITY
 from gliocast.growth.models.logistic import LogisticGrowth
 
 #: Along its fibers a tensor diffuses at most by this factor faster than on average: the others of its three
 #: eigenvalues may vanish [1].
 LARGEST_EIGENVALUE = 3.0
-
-#: The greatest factor by which cells may be more anisotropic than water [1].
-_MAX_ANISOTROPY = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +47,7 @@ class TensorFisherKolmogorov:
 
     def __post_init__(self) -> None:
         require_ratio(self.diffusivity_ratio)
-        if not 1 <= self.anisotropy <= _MAX_ANISOTROPY:  # also true for nan
-            raise InputError(
-                "anisotropy",
-                expected=f"a number from 1 to {_MAX_ANISOTROPY:g}",
-                got=f"{self.anisotropy}",
-                advice="use 1 for that of water, or up to 10",
-            )
+        require_anisotropy(self.anisotropy)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -70,7 +56,7 @@ class TensorFisherKolmogorov:
 
     def tissue(self, anatomy: Anatomy) -> np.ndarray:
         """Voxels where cells can live, bool."""
-        return mobility(anatomy, self.diffusivity_ratio) > 0
+        return is_tissue(anatomy)
 
     def speeds(self, values: Sequence[Any]) -> tuple[Any, Any]:
         """Fastest reaction [1/d] and fastest diffusivity [mm^2/d], which set the time steps."""

@@ -120,14 +120,14 @@ def transport(
     check_transport(fields, displacement, spacing)
     loops, kind = (_SHARED if parallel else _SINGLE), fields.dtype.type
     faces = [np.ascontiguousarray(part / kind(h)) for part, h in zip(displacement.faces, spacing, strict=True)]
-    substeps = num_substeps(float(loops["_outflow"](*faces)))
+    substeps = num_substeps(float(loops.outflow(*faces)))
     if substeps > 1:
         faces = [part / kind(substeps) for part in faces]
     m = np.ascontiguousarray(fields)
     stage, results = np.empty_like(m), [np.empty_like(m) for _ in range(min(substeps, 2))]
     for step in range(substeps):
         result = results[step % 2]
-        loops["_euler"](stage, m, m, kind(0), *faces, _NUM_SLABS)
-        loops["_euler"](result, m, stage, kind(0.5), *faces, _NUM_SLABS)
+        loops.euler(stage, m, m, kind(0), *faces, _NUM_SLABS)
+        loops.euler(result, m, stage, kind(0.5), *faces, _NUM_SLABS)
         m = result
     return m

@@ -27,7 +27,7 @@ def _warp(out, image, u, ix, iy, iz):  # type: ignore[no-untyped-def]
                 out[i, j, k] = (1 - x) * near + x * far
 
 
-_LOOP = compile_loops(_warp, parallel=True)["_warp"]
+_LOOP = compile_loops(_warp, parallel=True).warp
 
 
 def warp(image: np.ndarray, displacement: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
