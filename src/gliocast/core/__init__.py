@@ -13,7 +13,7 @@ from gliocast.core.parameter import POSITIVE, REAL, UNIT_INTERVAL, Parameter, Su
 from gliocast.core.patient import MODALITIES, Patient, Scan, Visit
 from gliocast.core.plan import Plan
 from gliocast.core.posterior import Posterior
-from gliocast.core.roles import Forward, GrowthModel, Monitor, ObservationModel, Target
+from gliocast.core.roles import Forward, GrowthModel, LinearizableTarget, Monitor, ObservationModel, Prior, Target
 from gliocast.core.schedule import WEEKDAYS, cycle_doses, weekday_fractions
 from gliocast.core.snapshot import Snapshot
 from gliocast.core.tensor import DiffusionTensor
@@ -57,6 +57,7 @@ __all__ = [
     "InputError",
     "LabelMap",
     "LabelSchema",
+    "LinearizableTarget",
     "Monitor",
     "ObservationModel",
     "OutsideTissueError",
@@ -64,6 +65,7 @@ __all__ = [
     "Patient",
     "Plan",
     "Posterior",
+    "Prior",
     "QualityError",
     "Radiotherapy",
     "Resection",

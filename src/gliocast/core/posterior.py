@@ -20,6 +20,9 @@ class Posterior:
         log_densities: (num_samples,) unnormalized log-density under the approximation that drew them.
         mode: (num_parameters,) the point of highest posterior density.
         diagnostics: named figures of how the method went (evaluations, convergence).
+        method: how it was found, in a few words.
+        log_evidence: log of the marginal likelihood of what was observed [nat]; None where the method gives none.
+        stages: what went on from stage to stage (temperature, acceptance, ...), by name, each (num_stages,).
     """
 
     parameters: tuple[Parameter, ...]
@@ -28,6 +31,9 @@ class Posterior:
     log_densities: np.ndarray
     mode: np.ndarray
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+    method: str = ""
+    log_evidence: float | None = None
+    stages: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count, dim = len(self.samples), len(self.parameters)
@@ -49,6 +55,17 @@ class Posterior:
     def standard_deviation(self) -> np.ndarray:
         """Weighted standard deviation, (num_parameters,)."""
         return np.sqrt(self.weights @ (self.samples - self.mean) ** 2)
+
+    @property
+    def effective_sample_size(self) -> float:
+        """Equally weighted samples that the weights are worth (Kish), 1 / sum of squared weights [1]."""
+        return float(1 / np.sum(self.weights**2))
+
+    def drawn(self, num_samples: int) -> np.ndarray:
+        """Equally weighted samples by systematic resampling, without randomness, (num_samples, num_parameters)."""
+        quantiles = (np.arange(num_samples) + 0.5) / num_samples
+        rows = np.searchsorted(np.cumsum(self.weights), quantiles)
+        return self.samples[rows.clip(max=len(self.samples) - 1)]
 
     def interval(self, probability: float = 0.95) -> np.ndarray:
         """Central credible interval of each parameter, (num_parameters, 2)."""

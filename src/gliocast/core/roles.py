@@ -78,12 +78,42 @@ class ObservationModel(Protocol):
         """What the likelihood depends on, in the order of `values`."""
         ...
 
+    @property
+    def observed(self) -> np.ndarray:
+        """What was seen, in the form that `sample` draws."""
+        ...
+
     def log_likelihood(self, density: Density, values: np.ndarray) -> float:
         """Log-likelihood of what was observed, given the density on the observation's grid."""
         ...
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """An observation drawn from the model, given the density."""
+        ...
+
+
+class Prior(Protocol):
+    """What is known of the parameters before anything is seen; independent from one parameter to the next."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What the columns of a batch mean."""
+        ...
+
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        """Log-density with respect to the straightened coordinates (see Support), -> (num_points,)."""
+        ...
+
+    def sample(self, num_points: int, generator: np.random.Generator) -> np.ndarray:
+        """Points in natural units, (num_points, num_parameters)."""
+        ...
+
+    def whiten(self, points: np.ndarray) -> np.ndarray:
+        """Coordinates in which the prior is the standard normal distribution, both (num_points, num_parameters)."""
+        ...
+
+    def color(self, coordinates: np.ndarray) -> np.ndarray:
+        """Points in natural units of whitened coordinates; the inverse of `whiten`."""
         ...
 
 
@@ -98,6 +128,16 @@ class Target(Protocol):
         """What the columns of a batch mean."""
         ...
 
+    @property
+    def prior(self) -> Prior:
+        """The distribution that `log_prior` is the density of."""
+        ...
+
+    @property
+    def observed(self) -> np.ndarray:
+        """What was seen, in the form that `simulate` draws."""
+        ...
+
     def log_prior(self, points: np.ndarray) -> np.ndarray:
         """Log-prior density with respect to the straightened coordinates (see Support), -> (num_points,)."""
         ...
@@ -108,6 +148,18 @@ class Target(Protocol):
 
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Observations drawn at each point, (num_points, num_parameters) -> (num_points, ...)."""
+        ...
+
+
+class LinearizableTarget(Target, Protocol):
+    """A target that also says how its observation depends on the parameters, voxel by voxel."""
+
+    def features(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        r"""Stabilized predictions and standardized residuals at each point, both (num_points, num_features).
+
+        With phi the first and z the second, the likelihood's Fisher information is
+        sum_n (d phi_n)(d phi_n)^T and its score sum_n z_n d phi_n.
+        """
         ...
 
 

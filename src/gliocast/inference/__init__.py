@@ -2,13 +2,14 @@
 
 from gliocast.inference.cma import CMAOptions, Mode, cma_search, log_posterior
 from gliocast.inference.laplace import LaplaceOptions, laplace
-from gliocast.inference.prior import IndependentPrior, bend, straighten
+from gliocast.inference.prior import IndependentPrior, UniformPrior, bend, straighten
 
 __all__ = [
     "CMAOptions",
     "IndependentPrior",
     "LaplaceOptions",
     "Mode",
+    "UniformPrior",
     "bend",
     "cma_search",
     "laplace",

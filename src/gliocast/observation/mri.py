@@ -249,6 +249,11 @@ class OutlineLikelihood:
         """Visibility thresholds on T1c and FLAIR; T1c is left out where there is no core."""
         return (CORE_THRESHOLD, WHOLE_THRESHOLD) if self.core.any() else (WHOLE_THRESHOLD,)
 
+    @property
+    def observed(self) -> np.ndarray:
+        """Shares of each voxel inside core and whole-tumor outline, (2, x, y, z)."""
+        return np.stack([self.core, self.whole])
+
     def log_likelihood(self, density: Density, values: np.ndarray) -> float:
         """Composite log-likelihood of the outlines given the density and thresholds [1]."""
         self.grid.require_same(density.grid, "density")

@@ -1,0 +1,6 @@
+"""Inverse problems of patients: the only place that knows growth, observation and prior together."""
+
+from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
+from gliocast.problem.problem import Problem
+
+__all__ = ["INFERENCE_ACCURACY", "INFERENCE_SPACING_MM", "Guess", "Problem", "outline_problem"]
