@@ -3,6 +3,7 @@
 Gradients are in `gliocast.growth.adjoint`, laws of volume growth in `gliocast.growth.ode`.
 """
 
+from gliocast.growth.held import Held
 from gliocast.growth.models import (
     FisherKolmogorov,
     MassEffect,
@@ -23,6 +24,7 @@ __all__ = [
     "DiameterReached",
     "FisherKolmogorov",
     "GaussianSeed",
+    "Held",
     "MassEffect",
     "PointSeed",
     "ProliferativeNecrotic",

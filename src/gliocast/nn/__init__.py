@@ -1,0 +1,5 @@
+"""Blocks that networks share."""
+
+from gliocast.nn.residual import ResidualConvolutions
+
+__all__ = ["ResidualConvolutions"]
