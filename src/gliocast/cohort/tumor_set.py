@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -143,7 +144,7 @@ def _read(path: Path) -> list[AtlasTumor]:
                 parts["growth"], parts["seed"], parts["thresholds"], boxes, flat, strict=True
             )
         ]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(
             f"training set, shard {path.name}",
             expected="a shard as it was written",
