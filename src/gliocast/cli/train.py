@@ -1,0 +1,52 @@
+"""``gliocast train``: networks from simulations."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gliocast.cli import options as opt
+from gliocast.cli.progress import watching
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train a network.")
+
+
+@app.command("morph-infer")
+def morph_infer(
+    out: Annotated[Path, typer.Option(help="Folder for tumors, checkpoint, log and weights.")],
+    model: Annotated[
+        str, typer.Option(help="Growth equation: fisher-kolmogorov or mass-effect.")
+    ] = "fisher-kolmogorov",
+    tumors: Annotated[int, typer.Option(help="Training tumors to simulate.")] = 8160,
+    steps: Annotated[int, typer.Option(help="Steps of the optimizer.")] = 4000,
+    batch: Annotated[int, typer.Option(help="Examples in a step.")] = 32,
+    channels: Annotated[int, typer.Option(help="Channels of every convolution; 64 in the paper.")] = 32,
+    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
+    parametrization: Annotated[
+        str, typer.Option(help="What is answered: time-independent, printed or time-dependent.")
+    ] = "time-independent",
+    start: Annotated[Path | None, typer.Option(help="Weights to begin from.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that simulate; by default one for each core.")] = None,
+    seed: opt.Seed = 10,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Learn to read growth off two outlines: simulate tumors in the atlas, train on them, write the weights.
+
+    Stopped at any moment, the same command goes on where it was.
+    """
+    from gliocast.pipeline.train_morph_infer import MorphInferTraining, TrainOptions, train_morph_infer
+
+    training = MorphInferTraining(
+        model=model,
+        parametrization=parametrization,
+        num_tumors=tumors,
+        seed=seed,
+        batch_size=batch,
+        channels=channels,
+        optimization=TrainOptions(num_steps=steps, learning_rate=rate),
+        start=start,
+    )
+    with watching(quiet=quiet) as watcher:
+        weights = train_morph_infer(training, out, monitor=watcher, num_workers=workers)
+    if not quiet:
+        print(f"weights: {weights.resolve()}")
