@@ -6,7 +6,7 @@ import numpy as np
 
 from gliocast.cohort.atlas_tumors import AtlasTumor, TumorRanges, learning_anatomy
 from gliocast.inference.morph_infer.scaling import Scaling
-from gliocast.inference.morph_infer.window import Window, look
+from gliocast.inference.morph_infer.window import Window, look, mirrored
 
 #: Thresholds that are tried before a tumor is outlined by those that it was accepted with.
 _MAX_DRAWS = 8
@@ -64,13 +64,9 @@ class Examples:
         thresholds = self._thresholds(tumor, generator) if self.vary else tumor.thresholds
         window = see(tumor, thresholds)
         offset = tumor.seed - window.center
-        fields, moments = window.fields, window.moments
-        if self.vary:
-            mirrored = generator.integers(2, size=3).astype(bool)
-            fields = fields[(slice(None), *(slice(None, None, -1 if flip else 1) for flip in mirrored))]
-            sign = np.where(mirrored, -1, 1)
-            moments = np.concatenate([moments[:2], moments[2:5] * sign, moments[5:8] * sign])
-            offset = offset * sign
+        flips = 1 - 2 * generator.integers(2, size=3) if self.vary else np.ones(3, int)
+        fields, moments = mirrored(window, flips.tolist())
+        offset = offset * flips
         return fields, moments, self.scaling.encode(tumor.growth, offset, thresholds)
 
     def _thresholds(self, tumor: AtlasTumor, generator: np.random.Generator) -> np.ndarray:

@@ -10,7 +10,7 @@ from gliocast.inference.morph_infer.scaling import (
     Scaling,
     scaling_of,
 )
-from gliocast.inference.morph_infer.weights import Weights, load_weights, save_weights
+from gliocast.inference.morph_infer.weights import Weights, load_weights, save_weights, shipped_weights
 from gliocast.inference.morph_infer.window import NUM_MOMENTS, WINDOW, Window, look, look_at_patient
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "look_at_patient",
     "save_weights",
     "scaling_of",
+    "shipped_weights",
 ]

@@ -1,6 +1,7 @@
 """The trained network as an estimator: outlines in, posterior out."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ import torch
 from gliocast.core import InputError, Parameter, Posterior
 from gliocast.inference.morph_infer.scaling import Scaling, scaling_of
 from gliocast.inference.morph_infer.weights import Weights
-from gliocast.inference.morph_infer.window import Window
+from gliocast.inference.morph_infer.window import Window, mirrored
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +28,19 @@ class MorphInfer:
         return scaling_of(self.weights.parametrization)
 
     def answer(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Mean, (num,), and Cholesky factor of the precision, (num, num), of the scaled coordinates."""
+        """Mean, (num,), and Cholesky factor of the precision, (num, num), of the scaled coordinates.
+
+        The tumor is looked at in all eight mirrors, and what is seen in them is averaged: means, and covariances.
+        """
+        views, moments, signs = zip(
+            *(self._mirrored(window, flips) for flips in product((1, -1), repeat=3)), strict=True
+        )
         with torch.no_grad():
-            fields, moments = (torch.from_numpy(part)[None] for part in (window.fields, window.moments))
-            mean, factor = self.weights.network(fields, moments)
-        return mean[0].double().numpy(), factor[0].double().numpy()
+            both = (torch.from_numpy(np.stack(part).astype(np.float32)) for part in (views, moments))
+            means, factors = (part.double().numpy() for part in self.weights.network(*both))
+        sign = np.stack(signs)
+        covariances = np.linalg.inv(factors @ factors.transpose(0, 2, 1)) * sign[:, :, None] * sign[:, None, :]
+        return (means * sign).mean(axis=0), np.linalg.cholesky(np.linalg.inv(covariances.mean(axis=0)))
 
     def point(self, window: Window) -> np.ndarray:
         """Length [mm], number [1], seed [mm, RAS], thresholds [1] at the mode; (7,), or (5,) without thresholds."""
@@ -76,6 +85,13 @@ class MorphInfer:
             diagnostics={"evaluations": 0.0},
             method=f"Learn-Morph-Infer, network for {self.weights.model}",
         )
+
+    def _mirrored(self, window: Window, flips: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Fields and moments of a mirrored window, and the sign that each coordinate of the answer has in it."""
+        fields, moments = mirrored(window, flips)
+        sign = np.ones(len(self.scaling.names))
+        sign[[self.scaling.names.index(f"offset_{axis}") for axis in "xyz"]] = flips
+        return fields, moments, sign
 
     def _placed(self, scaled: np.ndarray, window: Window) -> np.ndarray:
         """Natural units; the seed in the world instead of in the window."""

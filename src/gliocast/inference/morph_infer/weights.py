@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import torch
@@ -33,6 +34,11 @@ class Weights:
     model: str
     parametrization: str
     spacing_mm: float
+
+
+def shipped_weights(model: str) -> Path:
+    """The file of the weights that come with this package for a growth equation; its card lies beside it."""
+    return Path(str(files("gliocast"))) / "weights" / f"morph-infer-{model}.safetensors"
 
 
 def save_weights(path: Path, weights: Weights) -> None:

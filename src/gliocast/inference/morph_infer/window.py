@@ -1,5 +1,6 @@
 """What the network sees of a tumor: a window of outlines and tissue, and a few moments."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,17 @@ def look_at_patient(core: np.ndarray, whole: np.ndarray, anatomy: Anatomy, spaci
     grid = Grid((WINDOW * finest,) * 3, affine).coarsen((finest,) * 3)
     # outlines of training tumors are those of voxels
     return look(fields[0] > 0.5, fields[1] > 0.5, fields[2], fields[3], grid)
+
+
+def mirrored(window: Window, flips: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Fields and moments of the window seen in a mirror.
+
+    Args:
+        window: as it is.
+        flips: -1 for each axis (R, A, S) that is reversed, else 1.
+    """
+    fields = window.fields[(slice(None), *(slice(None, None, flip) for flip in flips))]
+    return fields, (window.moments * np.array([1, 1, *flips, *flips])).astype(np.float32)
 
 
 def cut(field: np.ndarray, lower: np.ndarray) -> np.ndarray:
