@@ -1,6 +1,13 @@
 """From files to a checked patient, and from results to files that are whole or not there."""
 
 from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays
+from gliocast.data.checkpoint import (
+    Checkpoint,
+    generator_state,
+    load_checkpoint,
+    restore_generator,
+    save_checkpoint,
+)
 from gliocast.data.diffusion_tensor import TensorImage, read_diffusion_tensor
 from gliocast.data.folders import find_files
 from gliocast.data.labels import read_labels, swap_warning
@@ -14,6 +21,7 @@ from gliocast.data.volumes import ColumnNames, read_volumes
 
 __all__ = [
     "TREATMENT_KEYS",
+    "Checkpoint",
     "ColumnNames",
     "TensorImage",
     "brain_mask",
@@ -22,8 +30,10 @@ __all__ = [
     "describe",
     "file_hash",
     "find_files",
+    "generator_state",
     "header_warnings",
     "load_arrays",
+    "load_checkpoint",
     "open_series",
     "read_diffusion_tensor",
     "read_integers",
@@ -34,6 +44,8 @@ __all__ = [
     "read_volume",
     "read_volumes",
     "require_brain",
+    "restore_generator",
+    "save_checkpoint",
     "store_arrays",
     "swap_warning",
     "whole_file",
