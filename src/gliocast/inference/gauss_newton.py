@@ -30,6 +30,9 @@ Differences = Literal["central", "forward"]
 #: Candidates of a step: factors on the damping, and on the length of the step that results [1].
 _DAMPING_FACTORS, _LENGTH_FACTORS = (0.0, 1.0, 1.0, 30.0), (1.0, 1.0, 3.0, 1.0)
 
+#: Posterior standard deviation that the first differences suppose, in those of the prior [1].
+_FIRST_STEP = 0.1
+
 #: Step for differences of the log-prior, whitened coordinates [1]; its curvature is at least the second number.
 _PRIOR_STEP, _LEAST_CURVATURE = 1e-3, 1e-3
 
@@ -43,8 +46,8 @@ class GaussNewtonOptions:
         tolerance: stop when the next step promises less than this [nat].
         max_iterations: give up after this many linearizations.
         num_starts: points drawn around the start, the best of which is where the search begins; 0 for the start alone.
-        step: difference step, in conditional standard deviations of the posterior, ...
-        step_bounds: ... but within these bounds, in standard deviations of the prior.
+        step: of the differences, in standard deviations of the posterior, ...
+        max_step: ... but at most this along any parameter, in standard deviations of the prior.
         max_move: longest step along any parameter, in standard deviations of the prior.
         max_attempts: batches of candidates that are tried per linearization.
     """
@@ -53,19 +56,18 @@ class GaussNewtonOptions:
     tolerance: float = 0.01
     max_iterations: int = 40
     num_starts: int = 14
-    step: float = 0.7
-    step_bounds: tuple[float, float] = (0.01, 0.1)
+    step: float = 0.5
+    max_step: float = 0.3
     max_move: float = 1.0
     max_attempts: int = 4
 
     def __post_init__(self) -> None:
-        positive = min(self.tolerance, self.step, self.step_bounds[0], self.max_move) > 0
+        positive = min(self.tolerance, self.step, self.max_step, self.max_move) > 0
         counts = min(self.max_iterations, self.max_attempts) > 0 and self.num_starts >= 0
-        ordered = self.step_bounds[0] <= self.step_bounds[1]
-        if self.differences not in get_args(Differences) or not (positive and counts and ordered):
+        if self.differences not in get_args(Differences) or not (positive and counts):
             raise InputError(
                 "search",
-                expected="central or forward differences, positive lengths and counts, ordered bounds",
+                expected="central or forward differences, positive lengths and counts",
                 got=f"{self}",
                 advice="use the defaults",
             )
@@ -99,7 +101,7 @@ class Linearization:
 def linearize(
     target: LinearizableTarget,
     point: np.ndarray,
-    steps: np.ndarray,
+    directions: np.ndarray,
     *,
     differences: Differences = "central",
     jacobian_target: LinearizableTarget | None = None,
@@ -112,20 +114,17 @@ def linearize(
     Args:
         target: what is linearized.
         point: natural units, (num_parameters,).
-        steps: of the differences, whitened coordinates, (num_parameters,).
+        directions: steps of the differences, one per row, whitened coordinates, (num_parameters, num_parameters).
         differences: to both sides, or to one.
         jacobian_target: a cheaper target with the same parameters and features for the sensitivities.
 
     Raises:
         ConvergenceError: the features can't be evaluated at the point itself.
     """
-    here = target.prior.whiten(point[None])
-    offsets = np.diag(steps)
-    if differences == "central":
-        offsets = np.concatenate([offsets, -offsets])
-    points = np.concatenate([point[None], target.prior.color(here + offsets)])
-    phi, z = (jacobian_target or target).features(points)
-    count = len(points)
+    cheap, here = jacobian_target or target, target.prior.whiten(point[None])
+    sides = [directions, -directions] if differences == "central" else [directions]
+    phi, z = cheap.features(np.concatenate([point[None], target.prior.color(here + np.concatenate(sides))]))
+    count = len(phi)
     if jacobian_target is not None:
         _, z = target.features(point[None])
         count += 1
@@ -133,20 +132,28 @@ def linearize(
         raise ConvergenceError(
             "fit", expected="a start near the tumor", got=f"nan at {point.tolist()}", advice="check the labels"
         )
-    rises = [_rises(phi[0], phi[1 : len(steps) + 1])]
-    if differences == "central":
-        rises.append(-_rises(phi[0], phi[len(steps) + 1 :]))
-    elif np.isnan(rises[0]).any():
-        back, _ = (jacobian_target or target).features(target.prior.color(here - offsets))
-        rises.append(np.where(np.isnan(rises[0]), -_rises(phi[0], back), np.nan))
-        count += len(steps)
-    known = sum(~np.isnan(rise) for rise in rises)
-    jacobian = sum(np.nan_to_num(rise) for rise in rises) / np.maximum(known, 1) / steps[:, None]
-    return Linearization(jacobian, z[0].astype(np.float64), count)
+    rises = phi[1:].astype(np.float64) - phi[0]
+    if differences == "forward" and np.isnan(rises).any():
+        back, _ = cheap.features(target.prior.color(here - directions))
+        rises = np.concatenate([rises, np.where(np.isnan(rises), back - phi[0], np.nan)])
+        count += len(back)
+    rises = rises.reshape(-1, *directions.shape[:1], phi.shape[1])
+    rises[1:] *= -1
+    known = np.count_nonzero(~np.isnan(rises), axis=0)
+    mean = np.nan_to_num(rises).sum(axis=0) / np.maximum(known, 1)
+    return Linearization(np.linalg.solve(directions, mean), z[0].astype(np.float64), count)
 
 
-def _rises(center: np.ndarray, sides: np.ndarray) -> np.ndarray:
-    return sides.astype(np.float64) - center
+def difference_directions(information: np.ndarray, *, step: float, max_step: float) -> np.ndarray:
+    """Steps that are orthogonal in the metric of a posterior and `step` standard deviations long, one per row.
+
+    Along the axes, sensitivities of parameters that trade against each other would have to be exact to far more than a
+    percent, lest information appears along the ridge where there is none; orthogonal steps measure the ridge itself.
+    Of all orthogonal sets, this one moves the last parameters alone wherever it can: thresholds need no solve.
+    """
+    factor = np.linalg.cholesky(information[::-1, ::-1])
+    directions = step * np.linalg.inv(factor)[::-1, ::-1]
+    return directions * np.minimum(1, max_step / np.abs(directions).max(axis=1))[:, None]
 
 
 def gauss_newton(
@@ -229,8 +236,7 @@ class _Search:
                 "fit", expected="a start near the tumor", got="zero likelihood all around it", advice="check the labels"
             )
         self.point, self.value = starts[best], float(values[best])
-        self._information = np.eye(len(self.point))
-        self._steps = np.full(len(self.point), self._options.step_bounds[1])
+        self._information = np.eye(len(self.point)) / _FIRST_STEP**2
 
     def advance(self) -> bool:
         """One linearization and the best step that it leads to; whether the mode is reached."""
@@ -263,19 +269,18 @@ class _Search:
         return self._target.prior.whiten(self.point[None])
 
     def _linearize(self) -> np.ndarray:
-        """Information and difference steps anew; returns the gradient."""
+        """Information anew; returns the gradient."""
         options = self._options
         local = linearize(
             self._target,
             self.point,
-            self._steps,
+            difference_directions(self._information, step=options.step, max_step=options.max_step),
             differences=options.differences,
             jacobian_target=self._jacobian_target,
         )
         self.num_evaluations += local.num_evaluations
         slope, curvature = self._prior_terms()
         self._information = local.information + np.diag(curvature)
-        self._steps = np.clip(options.step / np.sqrt(np.diag(self._information)), *options.step_bounds)
         return local.score + slope
 
     def _moves(self, gradient: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ that intervals computed with the one cover truths observed with the other.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +32,7 @@ from scipy import ndimage
 from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
 from gliocast.core.box import Box, bounding_box
 from gliocast.core.volume import require_shape
+from gliocast.observation.tempering import effective_weight
 from gliocast.observation.visibility import (
     MISSED_LIMIT,
     best_missed,
@@ -183,6 +184,22 @@ class OutlineLikelihood:
             belief = np.array([missed]), np.array([(e.missed[0] - 1) / earlier])
             stabilize(*belief, earlier, phi[row, size:], z[row, size:])
         return phi.ravel(), z.ravel()
+
+    def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> "OutlineLikelihood":
+        """The same outlines with voxels that count what the correlation of their residuals leaves them.
+
+        Args:
+            jacobian: derivatives of `features`' predictions by the parameters, (num_parameters, num_features).
+            residuals: of `features` at the same point, (num_features,).
+            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
+        """
+        rows = zip(self.voxel_weights.items(), np.split(jacobian, len(self.parameters), axis=1), strict=True)
+        weights, counts = {}, {}
+        for ((name, weight), slopes), z in zip(rows, np.split(residuals, len(self.parameters)), strict=True):
+            shape = np.subtract(self.window.upper, self.window.lower)
+            fields = (part[..., :-1].reshape(*part.shape[:-1], *shape) / np.sqrt(weight) for part in (slopes, z))
+            weights[name], counts[name] = effective_weight(*fields, covariance, self.grid.spacing)
+        return replace(self, weights=weights)
 
     @cached_property
     def window(self) -> Box:
