@@ -4,12 +4,12 @@ import pytest
 from gliocast.core import SCHEMAS, Density, Grid, InputError, LabelMap
 from gliocast.observation import OutlineLikelihood, misfit
 from gliocast.observation.mri import (
-    _best_missed,
-    _distance_map,
-    _logits,
-    _outline_log_likelihood,
     _smooth_field,
-    _visibility,
+    best_missed,
+    distance_map,
+    logits_of,
+    outline_log_likelihood,
+    visibility,
 )
 
 GRID = Grid((40, 40, 40), np.eye(4))
@@ -30,7 +30,7 @@ LABELS = _labels(DENSITY > 0.65, DENSITY > 0.25)
 
 
 def test_distance_is_exact_in_the_flank_of_a_front():
-    distance = _distance_map(_logits(DENSITY), 0.0, GRID.spacing)
+    distance = distance_map(logits_of(DENSITY), 0.0, GRID.spacing)
     flank = np.abs(RADIUS - 10) < 4
     np.testing.assert_allclose(distance[flank], 10 - RADIUS[flank], atol=0.15)
 
@@ -38,7 +38,7 @@ def test_distance_is_exact_in_the_flank_of_a_front():
 def test_likelihood_is_the_sum_that_the_docstring_states():
     labeled = (np.random.default_rng(0).uniform(0, 1, GRID.shape) < 0.4).astype(np.float32)
     level, f, width, prior, weight = -0.4, 0.05, 0.8, (2.0, 4.0), 0.01
-    distance = _distance_map(_logits(DENSITY), level, GRID.spacing)
+    distance = distance_map(logits_of(DENSITY), level, GRID.spacing)
     v = 1 / (1 + np.exp(-np.clip(distance, -50, 50).astype(np.float64) / width))
 
     def log_density(m):
@@ -47,8 +47,8 @@ def test_likelihood_is_the_sum_that_the_docstring_states():
         return weight * terms + (prior[0] - 1) * np.log(m) + (prior[1] - 1) * np.log(1 - m)
 
     expected = max(log_density(m) for m in np.linspace(0.01, 0.89, 881))
-    ours = _outline_log_likelihood(
-        *_visibility(_logits(DENSITY), labeled, level, width, GRID.spacing), f, prior, weight
+    ours = outline_log_likelihood(
+        *visibility(logits_of(DENSITY), labeled, level, width, GRID.spacing), f, prior, weight
     )
     assert ours == pytest.approx(expected, rel=1e-4)
 
@@ -57,8 +57,8 @@ def test_likelihood_is_the_sum_that_the_docstring_states():
 def test_the_miss_rate_of_an_outline_is_found(missed):
     holes = np.random.default_rng(1).uniform(0, 1, GRID.shape) < missed
     labeled = ((DENSITY > 0.25) & ~holes).astype(np.float32)
-    visible, label, _ = _visibility(_logits(DENSITY), labeled, LOGIT(0.25), 0.1, GRID.spacing)
-    assert _best_missed(visible, label, 0.01, (1.01, 1.01), 1.0) == pytest.approx(missed, abs=0.03)
+    visible, label, _ = visibility(logits_of(DENSITY), labeled, LOGIT(0.25), 0.1, GRID.spacing)
+    assert best_missed(visible, label, 0.01, (1.01, 1.01), 1.0) == pytest.approx(missed, abs=0.03)
 
 
 def test_empty_space_around_the_tumor_costs_nothing():

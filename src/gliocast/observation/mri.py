@@ -22,14 +22,27 @@ effective number of independent observations. `sample` draws the correlated erro
 that intervals computed with the one cover truths observed with the other.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-import numba
 import numpy as np
 from scipy import ndimage
 
 from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
+from gliocast.core.box import Box, bounding_box
 from gliocast.core.volume import require_shape
+from gliocast.observation.tempering import effective_weight
+from gliocast.observation.visibility import (
+    MISSED_LIMIT,
+    best_missed,
+    distance_map,
+    labeled_share,
+    logits_of,
+    outline_log_likelihood,
+    stabilize,
+    visibility,
+)
 
 CORE_THRESHOLD = Parameter(
     name="t1c_threshold",
@@ -48,21 +61,12 @@ WHOLE_THRESHOLD = Parameter(
     source="range used for FLAIR outlines since Swanson et al. (2000) and Lipkova et al. (2019)",
 )
 
-#: Density below which a voxel is taken as free of tumor cells [1], and its mark in logits.
-_EMPTY, _NO_CELLS = 1e-5, -99.0
-
-#: Flattest slope of logit u that a distance is computed with [1/mm]: the plateau inside a tumor has no outline.
-_FLATTEST = 0.05
-
-#: Distances beyond this many widths need neither exponential nor logarithm [1].
-_FAR = 12.0
-
 #: Radius of the outline that the effective number of observations is stated for [mm]. It grows with the square root of
 #: the radius: with one number for all, small cores outweigh the whole tumor; with the radius itself it is the reverse.
 _REFERENCE_RADIUS_MM = 15.0
 
-#: The search for m begins here, stays below the limit and ends with steps shorter than the tolerance [1].
-_MISSED_START, _MISSED_LIMIT, _MISSED_TOLERANCE = 0.2, 0.9, 1e-5
+#: How far around the observed tumor `features` looks [mm]; what a model shows beyond it counts in `log_likelihood`.
+_WINDOW_MARGIN_MM = 30.0
 
 
 @dataclass(frozen=True)
@@ -88,128 +92,13 @@ class LabelErrors:
     def __post_init__(self) -> None:
         lengths = (self.width_mm, self.effective_observations, self.displacement_mm, self.correlation_mm)
         # 1 - false - missed stays positive up to the largest miss rate that is tried
-        if not (0 < self.false < 1 - _MISSED_LIMIT and min(lengths) > 0 and min(self.missed) > 1):
+        if not (0 < self.false < 1 - MISSED_LIMIT and min(lengths) > 0 and min(self.missed) > 1):
             raise InputError(
                 "label errors",
-                expected=f"false in (0, {1 - _MISSED_LIMIT:.1f}), positive lengths and counts, a and b above 1",
+                expected=f"false in (0, {1 - MISSED_LIMIT:.1f}), positive lengths and counts, a and b above 1",
                 got=f"{self}",
                 advice="begin with the defaults",
             )
-
-
-@numba.njit(nogil=True, cache=True)
-def _logits(density):  # type: ignore[no-untyped-def]
-    """Logit of the density, `_NO_CELLS` where there are none."""
-    logits = np.empty(density.shape, np.float32)
-    flat, u = logits.reshape(-1), density.reshape(-1)
-    for n in range(flat.size):
-        v = min(u[n], np.float32(1 - 1e-6))
-        flat[n] = np.log(v / (1 - v)) if v > _EMPTY else _NO_CELLS
-    return logits
-
-
-@numba.njit(nogil=True, cache=True, inline="always")
-def _slope2(here, before, after, step):  # type: ignore[no-untyped-def]
-    """Squared derivative along one axis, from the neighbors that hold cells."""
-    rise, spans = 0.0, 0
-    if before != _NO_CELLS:
-        rise += here - before
-        spans += 1
-    if after != _NO_CELLS:
-        rise += after - here
-        spans += 1
-    return (rise / (spans * step)) ** 2 if spans else 0.0
-
-
-@numba.njit(nogil=True, cache=True, inline="always")
-def _distance(logits, i, j, k, level, spacing):  # type: ignore[no-untyped-def]
-    """Signed distance from a voxel with cells to the outline at `level` [mm], positive inside."""
-    nx, ny, nz = logits.shape
-    here = logits[i, j, k]
-    slope2 = _slope2(
-        here,
-        logits[i - 1, j, k] if i > 0 else _NO_CELLS,
-        logits[i + 1, j, k] if i + 1 < nx else _NO_CELLS,
-        spacing[0],
-    )
-    slope2 += _slope2(
-        here,
-        logits[i, j - 1, k] if j > 0 else _NO_CELLS,
-        logits[i, j + 1, k] if j + 1 < ny else _NO_CELLS,
-        spacing[1],
-    )
-    slope2 += _slope2(
-        here,
-        logits[i, j, k - 1] if k > 0 else _NO_CELLS,
-        logits[i, j, k + 1] if k + 1 < nz else _NO_CELLS,
-        spacing[2],
-    )
-    return (here - level) / max(np.sqrt(slope2), _FLATTEST)
-
-
-@numba.njit(nogil=True, cache=True)
-def _visibility(logits, labeled, level, width, spacing):  # type: ignore[no-untyped-def]
-    """Visibility and label of every voxel that may be visible, and the labeled volume of all others [voxels]."""
-    visible, label = np.empty(logits.size, np.float32), np.empty(logits.size, np.float32)
-    count, unseen = 0, 0.0
-    for i in range(logits.shape[0]):
-        for j in range(logits.shape[1]):
-            for k in range(logits.shape[2]):
-                x = -np.inf
-                if logits[i, j, k] != _NO_CELLS:
-                    x = _distance(logits, i, j, k, level, spacing) / width
-                if x < -_FAR:
-                    unseen += labeled[i, j, k]
-                    continue
-                visible[count] = 1 / (1 + np.exp(-x)) if x < _FAR else 1.0
-                label[count] = labeled[i, j, k]
-                count += 1
-    return visible[:count], label[:count], unseen
-
-
-@numba.njit(nogil=True, cache=True)
-def _best_missed(visible, label, false, prior, weight):  # type: ignore[no-untyped-def]
-    """The miss rate m of highest likelihood times prior: Newton's method on a concave function."""
-    a, b = prior[0] - 1, prior[1] - 1
-    missed = _MISSED_START
-    for _ in range(20):
-        slope = (a / missed - b / (1 - missed)) / weight
-        curvature = -(a / missed**2 + b / (1 - missed) ** 2) / weight
-        for n in range(visible.size):
-            v, y = visible[n], label[n]
-            p = false + (1 - false - missed) * v
-            shown, hidden = y * v / p, (1 - y) * v / (1 - p)
-            slope += hidden - shown
-            curvature -= shown * v / p + hidden * v / (1 - p)
-        step = -slope / curvature
-        missed = min(max(missed + step, missed / 4), _MISSED_LIMIT)
-        if abs(step) < _MISSED_TOLERANCE:
-            break
-    return missed
-
-
-@numba.njit(nogil=True, cache=True)
-def _outline_log_likelihood(visible, label, unseen, false, prior, weight):  # type: ignore[no-untyped-def]
-    """weight * sum over voxels of [log p(label | density) - log p(no label | no cells)] + log prior, at the best m."""
-    missed = _best_missed(visible, label, false, prior, weight)
-    nothing = np.log(1 - false)
-    total = unseen * (np.log(false) - nothing)
-    for n in range(visible.size):
-        p = false + (1 - false - missed) * visible[n]
-        total += label[n] * np.log(p) + (1 - label[n]) * np.log(1 - p) - nothing
-    return weight * total + (prior[0] - 1) * np.log(missed) + (prior[1] - 1) * np.log(1 - missed)
-
-
-@numba.njit(nogil=True, cache=True)
-def _distance_map(logits, level, spacing):  # type: ignore[no-untyped-def]
-    """Signed distance of every voxel to the outline at `level` [mm]; -inf without cells."""
-    distance = np.full(logits.shape, -np.inf, np.float32)
-    for i in range(logits.shape[0]):
-        for j in range(logits.shape[1]):
-            for k in range(logits.shape[2]):
-                if logits[i, j, k] != _NO_CELLS:
-                    distance[i, j, k] = _distance(logits, i, j, k, level, spacing)
-    return distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,12 +110,15 @@ class OutlineLikelihood:
         whole: the same for the whole-tumor outline.
         grid: where they and the density lie.
         errors: how outlines err.
+        weights: what one voxel of each outline counts [1], by outline ("core", "whole"); by default what
+            `errors.effective_observations` says.
     """
 
     core: np.ndarray
     whole: np.ndarray
     grid: Grid
     errors: LabelErrors = field(default_factory=LabelErrors)
+    weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         require_shape(self.core, self.grid, "core outline")
@@ -257,16 +149,71 @@ class OutlineLikelihood:
     def log_likelihood(self, density: Density, values: np.ndarray) -> float:
         """Composite log-likelihood of the outlines given the density and thresholds [1]."""
         self.grid.require_same(density.grid, "density")
-        thresholds = dict(zip((parameter.name for parameter in self.parameters), values, strict=True))
-        if "t1c_threshold" in thresholds and thresholds["t1c_threshold"] <= thresholds["flair_threshold"]:
+        thresholds = self._thresholds(values)
+        if "core" in thresholds and thresholds["core"] <= thresholds["whole"]:
             return -np.inf  # T1c never shows less dense tumor than FLAIR
-        logits, e, total = _logits(density.data), self.errors, 0.0
-        for name, labeled in (("t1c_threshold", self.core), ("flair_threshold", self.whole)):
-            if name in thresholds:
-                level = _logit(thresholds[name])
-                visible, label, unseen = _visibility(logits, labeled, level, e.width_mm, self.grid.spacing)
-                total += _outline_log_likelihood(visible, label, unseen, e.false, e.missed, self._weight(labeled))
+        logits, e, total = logits_of(density.data), self.errors, 0.0
+        for name, threshold in thresholds.items():
+            seen = visibility(logits, getattr(self, name), _logit(threshold), e.width_mm, self.grid.spacing)
+            total += outline_log_likelihood(*seen, e.false, e.missed, self.voxel_weights[name])
         return total
+
+    def features(self, density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        r"""Variance-stabilized predictions and standardized residuals, both (num_features,), float32.
+
+        .. math:: \phi = \sqrt{w}\; 2 \arcsin \sqrt{p}, \qquad z = \sqrt{w}\; \frac{y - p}{\sqrt{p (1 - p)}}
+
+        for the voxels of a window around the observed tumor, outline after outline, with w what a voxel counts. Since
+        d phi / dp = sqrt(w / p(1 - p)), sum z d phi is the score and sum d phi^2 the Fisher information. The miss rate
+        m follows the parameters; its Beta prior is that of a + b - 2 earlier observations of which the share
+        (a - 1) / (a + b - 2) was missed, and enters as the last feature of each outline.
+        """
+        self.grid.require_same(density.grid, "density")
+        logits, e, window = logits_of(density.data), self.errors, self.window
+        thresholds = self._thresholds(values)
+        size = window.num_voxels
+        phi, z = (np.empty((len(thresholds), size + 1), dtype=np.float32) for _ in range(2))
+        earlier = sum(e.missed) - 2
+        for row, (name, threshold) in enumerate(thresholds.items()):
+            labeled, weight, level = getattr(self, name), self.voxel_weights[name], _logit(threshold)
+            visible, label, _ = visibility(logits, labeled, level, e.width_mm, self.grid.spacing)
+            missed = best_missed(visible, label, e.false, e.missed, weight)
+            place = (window.lower, window.upper, level, e.width_mm, self.grid.spacing)
+            share = labeled_share(logits, *place, e.false, missed).ravel()
+            stabilize(share, labeled[window.slices].ravel(), weight, phi[row, :size], z[row, :size])
+            belief = np.array([missed]), np.array([(e.missed[0] - 1) / earlier])
+            stabilize(*belief, earlier, phi[row, size:], z[row, size:])
+        return phi.ravel(), z.ravel()
+
+    def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> "OutlineLikelihood":
+        """The same outlines with voxels that count what the correlation of their residuals leaves them.
+
+        Args:
+            jacobian: derivatives of `features`' predictions by the parameters, (num_parameters, num_features).
+            residuals: of `features` at the same point, (num_features,).
+            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
+        """
+        rows = zip(self.voxel_weights.items(), np.split(jacobian, len(self.parameters), axis=1), strict=True)
+        weights, counts = {}, {}
+        for ((name, weight), slopes), z in zip(rows, np.split(residuals, len(self.parameters)), strict=True):
+            shape = np.subtract(self.window.upper, self.window.lower)
+            fields = (part[..., :-1].reshape(*part.shape[:-1], *shape) / np.sqrt(weight) for part in (slopes, z))
+            weights[name], counts[name] = effective_weight(*fields, covariance, self.grid.spacing)
+        return replace(self, weights=weights)
+
+    @cached_property
+    def window(self) -> Box:
+        """The part of the grid that `features` looks at: the observed tumor and what lies around it."""
+        margin = tuple(int(np.ceil(_WINDOW_MARGIN_MM / h)) for h in self.grid.spacing)
+        return bounding_box(self.whole > 0).grown(margin, self.grid.shape)
+
+    @cached_property
+    def voxel_weights(self) -> dict[str, float]:
+        """What one voxel term of each outline counts [1]."""
+        names = ("core", "whole") if self.core.any() else ("whole",)
+        if self.weights is not None:
+            return dict(self.weights)
+        return {name: self._stated_weight(getattr(self, name)) for name in names}
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Outlines as a rater might have drawn them: (2, x, y, z) bool, core and whole.
@@ -277,11 +224,15 @@ class OutlineLikelihood:
         core_threshold = float(values[0]) if len(values) == 2 else None
         return draw_outlines(density, core_threshold, float(values[-1]), self.errors, generator)
 
-    def _weight(self, labeled: np.ndarray) -> float:
+    def _thresholds(self, values: np.ndarray) -> dict[str, float]:
+        """Threshold by outline, in the order of the parameters."""
+        return dict(zip(("core", "whole")[-len(self.parameters) :], map(float, values), strict=True))
+
+    def _stated_weight(self, labeled: np.ndarray) -> float:
         """What one voxel term of an outline counts: effective observations per observed voxel."""
         voxels = float(labeled.sum())
         radius = (3 * voxels * self.grid.voxel_volume / (4 * np.pi)) ** (1 / 3)
-        return self.errors.effective_observations * np.sqrt(radius / _REFERENCE_RADIUS_MM) / voxels
+        return float(self.errors.effective_observations * np.sqrt(radius / _REFERENCE_RADIUS_MM) / voxels)
 
 
 def draw_outlines(
@@ -300,12 +251,12 @@ def draw_outlines(
         errors: how far outlines are displaced, and over which length.
         generator: source of randomness.
     """
-    logits = _logits(density.data)
+    logits = logits_of(density.data)
     outlines = np.zeros((2, *density.data.shape), dtype=bool)
     for outline, threshold in zip(outlines, (core_threshold, whole_threshold), strict=True):
         if threshold is not None:
             error = errors.displacement_mm * _smooth_field(density.grid, errors.correlation_mm, generator)
-            outline[:] = _distance_map(logits, _logit(threshold), density.grid.spacing) + error > 0
+            outline[:] = distance_map(logits, _logit(threshold), density.grid.spacing) + error > 0
     outlines[0] &= outlines[1]
     return outlines
 

@@ -1,10 +1,11 @@
 """One patient's inverse problem: growth, observation and prior put together."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeVar
+from itertools import chain
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from scipy import ndimage
@@ -14,6 +15,7 @@ from gliocast.core import (
     ConvergenceError,
     Density,
     Forward,
+    InputError,
     ObservationModel,
     OutsideTissueError,
     Parameter,
@@ -23,6 +25,15 @@ from gliocast.core import (
 )
 
 _Result = TypeVar("_Result")
+
+
+@runtime_checkable
+class LinearizableObservation(ObservationModel, Protocol):
+    """An observation model that also offers the features that `LinearizableTarget` speaks of."""
+
+    def features(self, density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stabilized predictions and standardized residuals, both (num_features,), one length for all densities."""
+        ...
 
 
 class Problem:
@@ -70,13 +81,36 @@ class Problem:
     def log_likelihood(self, points: np.ndarray) -> np.ndarray:
         """Log-likelihood, (num_points, num_parameters) -> (num_points,); -inf where the seed lies outside tissue."""
 
-        def one(point: np.ndarray) -> float:
-            density = self._grow(point)
-            if density is None:
-                return -np.inf
-            return self.observation.log_likelihood(density, point[self._num_forward :])
+        def one(density: Density | None, values: np.ndarray) -> float:
+            return -np.inf if density is None else self.observation.log_likelihood(density, values)
 
-        return np.array(self._map(one, points))
+        return np.array(self._observe(one, points))
+
+    def features(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stabilized predictions and standardized residuals, both (num_points, num_features); see LinearizableTarget.
+
+        Rows are nan where the seed lies outside tissue.
+
+        Raises:
+            InputError: the observation model has no features.
+        """
+        observation = self.observation
+        if not isinstance(observation, LinearizableObservation):
+            raise InputError(
+                "observation",
+                expected="a model with features",
+                got=type(observation).__name__,
+                advice="search by CMA-ES, which needs none",
+            )
+
+        def one(density: Density | None, values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+            return None if density is None else observation.features(density, values)
+
+        rows = self._observe(one, points)
+        size = max((len(row[0]) for row in rows if row is not None), default=1)
+        nothing = (np.full(size, np.nan, dtype=np.float32),) * 2
+        phi, z = zip(*(row or nothing for row in rows), strict=True)
+        return np.stack(phi), np.stack(z)
 
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Observations drawn at each point, (num_points, ...); a seed outside tissue shows no tumor."""
@@ -131,9 +165,21 @@ class Problem:
         except (OutsideTissueError, ConvergenceError):
             return None
 
-    def _map(self, function: Callable[[np.ndarray], _Result], points: np.ndarray) -> list[_Result]:
+    def _observe(self, function: Callable[[Density | None, np.ndarray], _Result], points: np.ndarray) -> list[_Result]:
+        """A function of density and observation parameters at each point; one solve for all that share a density."""
+        grown, place = np.unique(points[:, : self._num_forward], axis=0, return_inverse=True)
+        members = [np.flatnonzero(place == n) for n in range(len(grown))]
+
+        def together(rows: np.ndarray) -> list[_Result]:
+            density = self._grow(points[rows[0]])
+            return [function(density, points[row, self._num_forward :]) for row in rows]
+
+        results = dict(zip(np.concatenate(members), chain.from_iterable(self._map(together, members)), strict=True))
+        return [results[row] for row in range(len(points))]
+
+    def _map(self, function: Callable[[np.ndarray], _Result], arguments: Iterable[np.ndarray]) -> list[_Result]:
         with ThreadPoolExecutor(self._num_threads) as pool:
-            return list(pool.map(function, points))
+            return list(pool.map(function, arguments))
 
 
 def _interpolate(data: np.ndarray, affine: np.ndarray, onto: Anatomy) -> np.ndarray:
