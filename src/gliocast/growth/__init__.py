@@ -3,6 +3,7 @@
 Gradients are in `gliocast.growth.adjoint`, laws of volume growth in `gliocast.growth.ode`.
 """
 
+from gliocast.growth.aged_scan import TUMOR_AGE, AgedScan, KnownAge
 from gliocast.growth.models import (
     FisherKolmogorov,
     MassEffect,
@@ -19,10 +20,13 @@ __all__ = [
     "DIFFUSION_LENGTH",
     "GROWTH_NUMBER",
     "SEED",
+    "TUMOR_AGE",
+    "AgedScan",
     "DensityMap",
     "DiameterReached",
     "FisherKolmogorov",
     "GaussianSeed",
+    "KnownAge",
     "MassEffect",
     "PointSeed",
     "ProliferativeNecrotic",
