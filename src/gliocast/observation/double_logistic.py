@@ -21,15 +21,16 @@ Source: Ezhov, dissertation (2023), Chapter 5, Eqs. 5 and 6. Two departures, and
   the paper.)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy import ndimage
 from scipy.special import ndtr
 
 from gliocast.core import POSITIVE, Density, Grid, InputError, Parameter
 from gliocast.core.volume import require_mask, require_shape
-from gliocast.observation.correlated import correlated_noise, require_tempering
+from gliocast.observation.correlated import correlated_noise, independent_share, require_tempering
 from gliocast.observation.mri import CORE_THRESHOLD, WHOLE_THRESHOLD
 
 VISIBILITY_WIDTH = Parameter(
@@ -50,6 +51,9 @@ LEAST_PROBABILITY = 1e-6
 
 #: Errors of an outline are correlated over about this length, as in `LabelErrors` [mm].
 OUTLINE_CORRELATION_MM = 6.0
+
+#: Width (standard deviation) of the edge whose voxels `tempered` counts [voxels]: about that of a front's visibility.
+_EDGE_WIDTH = 0.5
 
 
 def log_visibility(
@@ -144,6 +148,16 @@ class DoubleLogisticOutline:
         residual = (self._labels - np.exp(seen)) * np.exp(-(seen + unseen) / 2)
         root = np.sqrt(self.weight)
         return root * stabilized, root * residual
+
+    def tempered(self) -> "DoubleLogisticOutline":
+        """The same with the weight that its correlation length leaves it before any fit.
+
+        The voxels that depend on parameters are those of the outline's edge, so the edge stands for the sensitivity of
+        `independent_share`. Residuals of a fit say more: set the `weight` that they tell.
+        """
+        steps = np.gradient(ndimage.gaussian_filter(self.labeled.astype(np.float64), _EDGE_WIDTH), *self.grid.spacing)
+        edge = np.sqrt(sum(step**2 for step in steps)) * self.brain
+        return replace(self, weight=independent_share(edge, self.grid, self.correlation_mm))
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """An outline with correlated errors, bool, shape of the grid; nothing is labeled outside the brain."""

@@ -11,14 +11,19 @@ that count, and `sample` draws correlated noise (1 and 0 mm are the paper); voxe
 be seen, don't tell of the noise (a mask of ones is the paper).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from gliocast.core import POSITIVE, Density, Grid, InputError, Parameter, Volume
 from gliocast.core.volume import require_mask, require_shape
-from gliocast.observation.correlated import correlated_noise, correlation_from_fwhm, require_tempering
+from gliocast.observation.correlated import (
+    correlated_noise,
+    correlation_from_fwhm,
+    independent_share,
+    require_tempering,
+)
 
 PET_UPTAKE = Parameter(
     name="pet_uptake",
@@ -129,6 +134,15 @@ class PETLikelihood:
         last = [root * np.log(float(values[1]))], [-root]
         weighted = np.sqrt(self.weight) * residuals
         return np.append(-weighted, last[0]), np.append(weighted, last[1])
+
+    def tempered(self) -> "PETLikelihood":
+        """The same with the weight that its correlation length leaves it before any fit.
+
+        The image moves with b in proportion to the uptake, which stands for the sensitivity of `independent_share`.
+        Residuals of a fit say more: set the `weight` that they tell.
+        """
+        bright = np.where(self.brain, np.maximum(self.uptake, 0), 0).astype(np.float64)
+        return replace(self, weight=independent_share(bright, self.grid, self.correlation_mm))
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """An uptake image with correlated noise, float32, shape of the grid; zero outside the brain."""
