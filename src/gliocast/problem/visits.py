@@ -16,6 +16,7 @@ import numpy as np
 from gliocast.core import (
     Anatomy,
     Density,
+    Forward,
     InputError,
     LabelMap,
     OutsideTissueError,
@@ -25,11 +26,11 @@ from gliocast.core import (
     QualityError,
     Volume,
 )
-from gliocast.growth import DensityMap, KnownAge, Simulator, Start
+from gliocast.growth import DensityMap, KnownAge, Simulator
 from gliocast.inference import IndependentPrior
 from gliocast.observation import OutlineLikelihood
 from gliocast.observation.joint import columns_of, merge_parameters
-from gliocast.problem.first_visit import OutlineStart
+from gliocast.problem.first_visit import FrontFromOutlines, OutlineStart
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess
 from gliocast.problem.problem import Problem
 from gliocast.problem.shape import coarsened, coarsening, equivalent_radius
@@ -140,15 +141,13 @@ def visit_problem(
     factors = coarsening(anatomy.grid, spacing_mm)
     observation = OutlineLikelihood.from_labels(second, factors)
     coarse = anatomy.coarsen(factors)
-    start: Start
+    solver = replace(simulator or Simulator(), backend="numba-single", accuracy=INFERENCE_ACCURACY, progress=None)
+    growth: Forward
     if isinstance(first, Density):
-        start = DensityMap(Density(coarsened(first.data, factors), coarse.grid, 0.0))
+        growth = solver.starting(DensityMap(Density(coarsened(first.data, factors), coarse.grid, 0.0)))
     else:
-        start = OutlineStart.from_labels(first, factors)
-    solver = replace(
-        simulator or Simulator(), start=start, backend="numba-single", accuracy=INFERENCE_ACCURACY, progress=None
-    )
-    forward = KnownAge(solver, days)
+        growth = FrontFromOutlines(solver.starting(OutlineStart.from_labels(first, factors)))
+    forward = KnownAge(growth, days)
     prior = IndependentPrior.from_typical(merge_parameters(forward.parameters, observation.parameters), known=known)
     return VisitProblem(forward, coarse, observation, prior), _guess(first, second, days, prior)
 
