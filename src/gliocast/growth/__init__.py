@@ -3,6 +3,7 @@
 Gradients are in `gliocast.growth.adjoint`, laws of volume growth in `gliocast.growth.ode`.
 """
 
+from gliocast.growth.aged_scan import TUMOR_AGE, AgedScan, KnownAge
 from gliocast.growth.held import Held
 from gliocast.growth.models import (
     FisherKolmogorov,
@@ -20,11 +21,14 @@ __all__ = [
     "DIFFUSION_LENGTH",
     "GROWTH_NUMBER",
     "SEED",
+    "TUMOR_AGE",
+    "AgedScan",
     "DensityMap",
     "DiameterReached",
     "FisherKolmogorov",
     "GaussianSeed",
     "Held",
+    "KnownAge",
     "MassEffect",
     "PointSeed",
     "ProliferativeNecrotic",

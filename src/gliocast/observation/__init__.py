@@ -1,6 +1,35 @@
 """How scans come from a tumor-cell density."""
 
+from gliocast.observation.correlated import correlated_noise, correlation_from_fwhm, independent_share
+from gliocast.observation.double_logistic import (
+    VISIBILITY_WIDTH,
+    DoubleLogisticOutline,
+    core_outline,
+    log_visibility,
+    whole_outline,
+)
+from gliocast.observation.joint import JointObservation
 from gliocast.observation.misfit import Misfit, misfit
 from gliocast.observation.mri import LabelErrors, OutlineLikelihood, draw_outlines
+from gliocast.observation.pet import PET_NOISE, PET_UPTAKE, PETLikelihood, normalize_uptake
 
-__all__ = ["LabelErrors", "Misfit", "OutlineLikelihood", "draw_outlines", "misfit"]
+__all__ = [
+    "PET_NOISE",
+    "PET_UPTAKE",
+    "VISIBILITY_WIDTH",
+    "DoubleLogisticOutline",
+    "JointObservation",
+    "LabelErrors",
+    "Misfit",
+    "OutlineLikelihood",
+    "PETLikelihood",
+    "core_outline",
+    "correlated_noise",
+    "correlation_from_fwhm",
+    "draw_outlines",
+    "independent_share",
+    "log_visibility",
+    "misfit",
+    "normalize_uptake",
+    "whole_outline",
+]

@@ -1,6 +1,28 @@
 """Inverse problems of patients: the only place that knows growth, observation and prior together."""
 
+from gliocast.problem.eleven import IDENTIFIABLE_RANGES, PAPER_RANGES, eleven_parameter_problem, ten_parameter_problem
+from gliocast.problem.first_visit import OutlineStart, density_from_adc
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
+from gliocast.problem.predictive import PredictiveStatistic, predictive_check
 from gliocast.problem.problem import Problem
+from gliocast.problem.visits import VisitPrediction, VisitProblem, predict_visit, visit_problem
 
-__all__ = ["INFERENCE_ACCURACY", "INFERENCE_SPACING_MM", "Guess", "Problem", "outline_problem"]
+__all__ = [
+    "IDENTIFIABLE_RANGES",
+    "INFERENCE_ACCURACY",
+    "INFERENCE_SPACING_MM",
+    "PAPER_RANGES",
+    "Guess",
+    "OutlineStart",
+    "PredictiveStatistic",
+    "Problem",
+    "VisitPrediction",
+    "VisitProblem",
+    "density_from_adc",
+    "eleven_parameter_problem",
+    "outline_problem",
+    "predict_visit",
+    "predictive_check",
+    "ten_parameter_problem",
+    "visit_problem",
+]

@@ -66,8 +66,8 @@ class Problem:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The forward's, then the observation's."""
-        return (*self.forward.parameters, *self.observation.parameters)
+        """The forward's, then the observation's, each with the support that its prior leaves it."""
+        return self.prior.parameters
 
     @property
     def observed(self) -> np.ndarray:

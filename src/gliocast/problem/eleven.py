@@ -1,0 +1,192 @@
+"""The inverse problem of the paper: T1c, FLAIR and FET-PET of one day, eleven parameters.
+
+Six are of growth (D_w, rho, T and the seed), five of imaging (two thresholds, the width of visibility, PET's uptake and
+noise). One scan knows no clock, so D_w, rho and T lie on a ridge; `ten_parameter_problem` is the same in sqrt(D_w T)
+and sqrt(rho T), and the one to use.
+
+Source: Ezhov, dissertation (2023), Chapter 5, Eqs. 4 to 7 and Table II.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from gliocast.core import Anatomy, Forward, InputError, LabelMap, Volume
+from gliocast.growth import AgedScan, Simulator, SingleScan
+from gliocast.inference import UniformPrior
+from gliocast.observation import JointObservation, PETLikelihood, core_outline, whole_outline
+from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess
+from gliocast.problem.problem import Problem
+from gliocast.problem.shape import central_point, coarsened, coarsening, equivalent_radius, front_shape
+
+#: How scans are read. "tempered": errors of neighboring voxels are correlated, so only a share of voxels counts, and no
+#: label costs more than `observation.double_logistic.LEAST_PROBABILITY` allows. "paper": every voxel is independent.
+Reading = Literal["tempered", "paper"]
+
+#: Prior ranges of the paper, in the parameters' units. Table II states D_w from 0.01 to 0.08 mm^2/d but reports modes
+#: of up to 0.08998, four of five of them right below 0.09, which therefore was the bound in use, and is here.
+PAPER_RANGES: Mapping[str, tuple[float, float]] = {
+    "white_matter_diffusivity": (0.01, 0.09),
+    "proliferation_rate": (0.0001, 0.03),
+    "tumor_age": (30.0, 1000.0),
+    "t1c_threshold": (0.6, 0.8),
+    "flair_threshold": (0.05, 0.6),
+    "visibility_width": (0.05, 0.08),
+    "pet_uptake": (0.6, 1.02),
+    "pet_noise": (0.01, 0.25),
+}
+
+#: Ranges of what one scan can tell. Above, they hold patients (`DIFFUSION_LENGTH`) and what the paper's ranges reach
+#: together (9.5 mm and 5.5); below, cells that multiplied by less than exp(0.5^2) = 1.3 show no tumor.
+IDENTIFIABLE_RANGES: Mapping[str, tuple[float, float]] = {
+    **{name: PAPER_RANGES[name] for name in PAPER_RANGES if name.startswith(("t1c", "flair", "visibility", "pet"))},
+    "diffusion_length": (0.5, 30.0),
+    "growth_number": (0.5, 5.5),
+}
+
+#: The seed may lie this far from the core's center along each axis: the whole tumor's radius, and at least [mm].
+_MIN_SEED_RANGE_MM = 10.0
+
+#: A guess keeps this share of a range away from its ends [1].
+_INSET = 0.05
+
+#: Initial spread of a search on the straightened axes [1], where a uniform prior has a standard deviation of 1.8, and
+#: of the seed, which the core's center tells better.
+_SPREAD, _SEED_SPREAD = 0.7, 0.3
+
+
+def eleven_parameter_problem(
+    labels: LabelMap,
+    uptake: Volume,
+    anatomy: Anatomy,
+    *,
+    reading: Reading = "tempered",
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    spacing_mm: float = INFERENCE_SPACING_MM,
+    simulator: Simulator | None = None,
+) -> tuple[Problem, Guess]:
+    """The paper's problem in its own parameters, and where to begin.
+
+    Args:
+        labels: segmentation with core and whole tumor.
+        uptake: normalized FET-PET on the same grid (see `gliocast.observation.normalize_uptake`).
+        anatomy: tissue on the same grid.
+        reading: "tempered", or "paper" for comparison.
+        ranges: of uniform priors, by parameter name, where they differ from `PAPER_RANGES`; the seed's box is centered
+            on the core and reaches as far as the whole tumor's radius (the paper states the seed as a fraction of its
+            domain).
+        spacing_mm: voxel size that inference works on [mm].
+        simulator: grows the tumor.
+
+    Returns:
+        The problem; points are (D_w, rho, T, x, y, z, c_T1c, sigma_alpha, c_FLAIR, b, sigma). And a first guess.
+
+    Raises:
+        InputError: a scan on another grid, no core, uptake that isn't normalized.
+    """
+    forward = AgedScan(_solver(simulator))
+    return _pose(forward, labels, uptake, anatomy, reading, {**PAPER_RANGES, **(ranges or {})}, spacing_mm)
+
+
+def ten_parameter_problem(
+    labels: LabelMap,
+    uptake: Volume,
+    anatomy: Anatomy,
+    *,
+    reading: Reading = "tempered",
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    spacing_mm: float = INFERENCE_SPACING_MM,
+    simulator: Simulator | None = None,
+) -> tuple[Problem, Guess]:
+    """The same scans in what they can tell: sqrt(D_w T) and sqrt(rho T) in place of D_w, rho and T.
+
+    Arguments as in `eleven_parameter_problem`; ranges are those of `IDENTIFIABLE_RANGES` where none are given. A prior
+    that is uniform here isn't the one that is uniform there.
+    """
+    forward = SingleScan(_solver(simulator))
+    return _pose(forward, labels, uptake, anatomy, reading, {**IDENTIFIABLE_RANGES, **(ranges or {})}, spacing_mm)
+
+
+def _solver(simulator: Simulator | None) -> Simulator:
+    """A simulator for many solves side by side, as accurate as a likelihood needs."""
+    return replace(simulator or Simulator(), backend="numba-single", accuracy=INFERENCE_ACCURACY, progress=None)
+
+
+def _pose(
+    forward: Forward,
+    labels: LabelMap,
+    uptake: Volume,
+    anatomy: Anatomy,
+    reading: Reading,
+    ranges: Mapping[str, tuple[float, float]],
+    spacing_mm: float,
+) -> tuple[Problem, Guess]:
+    labels.grid.require_same(anatomy.grid, "segmentation")
+    labels.grid.require_same(uptake.grid, "PET")
+    if not labels.core.any():
+        raise InputError(
+            "segmentation", expected="a tumor core", got="none", advice="fit the outline alone, with outline_problem"
+        )
+    factors = coarsening(anatomy.grid, spacing_mm)
+    coarse = anatomy.coarsen(factors)
+    observation = _read(labels, uptake, coarse, factors, reading)
+    reach = max(equivalent_radius(labels.whole, labels.grid), _MIN_SEED_RANGE_MM)
+    center = central_point(labels.core, labels.grid)
+    box = {f"seed_{axis}": (c - reach, c + reach) for axis, c in zip("xyz", center.tolist(), strict=True)}
+    prior = UniformPrior.over((*forward.parameters, *observation.parameters), {**ranges, **box})
+    problem = Problem(forward, coarse, observation, prior)
+    return problem, _guess(prior, labels, uptake, coarse.brain, observation)
+
+
+def _read(
+    labels: LabelMap, uptake: Volume, coarse: Anatomy, factors: tuple[int, int, int], reading: Reading
+) -> JointObservation:
+    """The three scans on the coarse grid."""
+    core, whole = (coarsened(mask, factors) for mask in (labels.core, labels.whole))
+    outlines = core_outline(core, coarse.grid, coarse.brain), whole_outline(whole, coarse.grid, coarse.brain)
+    pet = PETLikelihood(coarsened(uptake.data, factors), coarse.grid, coarse.brain)
+    if reading == "tempered":
+        return JointObservation((*(outline.tempered() for outline in outlines), pet.tempered()))
+    if reading == "paper":
+        exact = (replace(outline, correlation_mm=0.0, least_probability=0.0) for outline in outlines)
+        return JointObservation((*exact, replace(pet, correlation_mm=0.0)))
+    raise InputError("reading", expected='"tempered" or "paper"', got=f"{reading}", advice="use tempered")
+
+
+def _guess(
+    prior: UniformPrior, labels: LabelMap, uptake: Volume, brain: np.ndarray, observation: JointObservation
+) -> Guess:
+    """The middle of every range, but what radii and gray values tell."""
+    bounds = {p.name: (p.support.lower, p.support.upper) for p in prior.parameters}
+    middle = {name: (low + high) / 2 for name, (low, high) in bounds.items()}
+    logits = [np.log(c) - np.log1p(-c) for c in (middle["t1c_threshold"], middle["flair_threshold"])]
+    length, number = front_shape(labels, *logits)
+    if "tumor_age" in bounds:
+        middle |= _with_clock(length, number, bounds)
+    else:
+        middle |= {"diffusion_length": length, "growth_number": number}
+    core, whole, image = observation.observed
+    middle["pet_noise"] = float(image[brain & (whole == 0)].std())
+    # a core is dense, but not full
+    dense = (1 + middle["t1c_threshold"]) / 2
+    middle["pet_uptake"] = float(np.average(image, weights=core)) / dense
+    low, high = np.array([bounds[p.name] for p in prior.parameters]).T
+    inset = _INSET * (high - low)
+    point = np.clip([middle[p.name] for p in prior.parameters], low + inset, high - inset)
+    spread = [_SEED_SPREAD if p.name.startswith("seed") else _SPREAD for p in prior.parameters]
+    return Guess(point, np.array(spread))
+
+
+def _with_clock(length: float, number: float, bounds: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """D_w, rho and T of a front, with the age in the middle of those that leave all three in their ranges."""
+    diffusivity, rate, age = (bounds[n] for n in ("white_matter_diffusivity", "proliferation_rate", "tumor_age"))
+    youngest = max(age[0], length**2 / diffusivity[1], number**2 / rate[1])
+    oldest = min(age[1], length**2 / diffusivity[0], number**2 / rate[0])
+    days = float(np.clip(np.sqrt(youngest * oldest), *age))
+    return {
+        "white_matter_diffusivity": length**2 / days,
+        "proliferation_rate": number**2 / days,
+        "tumor_age": days,
+    }
