@@ -3,6 +3,7 @@
 from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays
 from gliocast.data.diffusion_tensor import TensorImage, read_diffusion_tensor
 from gliocast.data.folders import find_files
+from gliocast.data.inference_data import read_posterior, write_posterior
 from gliocast.data.labels import read_labels, swap_warning
 from gliocast.data.nifti import header_warnings, read_integers, read_volume, write_like, write_volume
 from gliocast.data.outputs import whole_file, whole_folder
@@ -30,6 +31,7 @@ __all__ = [
     "read_labels",
     "read_patient",
     "read_patient_files",
+    "read_posterior",
     "read_treatments",
     "read_volume",
     "read_volumes",
@@ -39,6 +41,7 @@ __all__ = [
     "whole_file",
     "whole_folder",
     "write_like",
+    "write_posterior",
     "write_vectors",
     "write_volume",
     "zscore",
