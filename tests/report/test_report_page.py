@@ -13,7 +13,7 @@ PATIENT = "Doe_John_1961"
 
 
 @pytest.fixture(scope="module")
-def page(case, make_content, truth):
+def page(case, make_content, truth, prior, maps):
     """A report of a demonstration, with input that tries to name the patient."""
     content = make_content(
         case,
@@ -26,6 +26,9 @@ def page(case, make_content, truth):
             "seconds": {"anatomy": 12.34, "fit": 5.0},
             "command": f"gliocast run /data/{PATIENT}",
         },
+        prior=prior,
+        maps=maps,
+        method="a method",
         truth=truth,
         true_density=Density(np.roll(case.density.data, 1, axis=0), case.density.grid, 1.0),
         truth_agreement={"seed error [mm]": 0.84, "density Dice at 0.1": 0.961},
@@ -62,9 +65,9 @@ def test_text_is_escaped(page):
 
 def test_every_figure_has_words(page):
     alts, captions = re.findall(r'<img [^>]*alt="([^"]*)"', page), re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    assert len(alts) == len(captions) == 8
+    assert len(alts) == len(captions) == 9
     assert min(map(len, alts)) > 40
-    assert [int(k) for k in re.findall(r"<b>Figure (\d)\.</b>", page)] == list(range(1, 9))
+    assert [int(k) for k in re.findall(r"<b>Figure (\d)\.</b>", page)] == list(range(1, 10))
 
 
 def test_page_is_small(page):

@@ -1,6 +1,6 @@
 """From files to a checked patient, and from results to files that are whole or not there."""
 
-from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays
+from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays, unfinished_file
 from gliocast.data.diffusion_tensor import TensorImage, read_diffusion_tensor
 from gliocast.data.folders import find_files
 from gliocast.data.inference_data import read_posterior, write_posterior
@@ -38,6 +38,7 @@ __all__ = [
     "require_brain",
     "store_arrays",
     "swap_warning",
+    "unfinished_file",
     "whole_file",
     "whole_folder",
     "write_like",

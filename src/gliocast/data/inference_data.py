@@ -1,8 +1,8 @@
 """Posteriors as NetCDF4 files in the layout of ArviZ's InferenceData.
 
-Groups ``posterior`` and ``prior`` hold one variable per parameter over (chain, draw), with its unit, symbol, support and
-mode as attributes; ``sample_stats`` the log-density ``lp`` of each draw. Layouts of chains know no weights: where the
-samples have unequal ones, ``posterior`` holds as many draws resampled to equal weights, so that every tool reads it
+Groups ``posterior`` and ``prior`` hold one variable per parameter over (chain, draw), with its unit, symbol, support
+and mode as attributes; ``sample_stats`` the log-density ``lp`` of each draw. Chains know no weights: where the samples
+have unequal ones, ``posterior`` holds as many draws resampled to equal weights, so that every tool reads it
 aright, and the group ``particles`` the samples with their weights. ``stages`` holds what went on from stage to stage,
 ``diagnostics`` single figures. ArviZ itself isn't needed, neither to write nor to read.
 
@@ -65,7 +65,7 @@ def write_posterior(
                 _put(group, name, ("stage",), np.asarray(data, dtype=float))
         group = file.create_group("diagnostics")
         for name, value in posterior.diagnostics.items():
-            _put(group, name, (), np.float64(value))
+            _put(group, name, (), np.array(value, dtype=float))
 
 
 def read_posterior(path: Path | str) -> Posterior:
@@ -179,8 +179,8 @@ def _read(file: "h5netcdf.File") -> Posterior:
 def _read_parameter(name: str, attributes: Mapping[str, Any]) -> Parameter:
     lower, upper = (float(end) for end in attributes["support"])
     low, high = (float(end) for end in attributes["typical"])
-    words = (str(attributes[key]) for key in ("symbol", "units"))
-    return Parameter(name, *words, Support(lower, upper), (low, high), str(attributes["source"]))
+    symbol, unit = str(attributes["symbol"]), str(attributes["units"])
+    return Parameter(name, symbol, unit, Support(lower, upper), (low, high), str(attributes["source"]))
 
 
 def _require_sound(posterior: Posterior, subject: str) -> None:

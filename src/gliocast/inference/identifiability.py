@@ -64,8 +64,8 @@ class Direction:
     def sentence(self) -> str:
         """What a reader should know."""
         return (
-            f"{self.name} is hardly informed by this scan: its posterior standard deviation is "
-            f"{100 * self.ratio:.0f} % of the prior's"
+            f"hardly informed by this scan: {self.name} (posterior standard deviation {100 * self.ratio:.0f} % of the "
+            "prior's)"
         )
 
 
@@ -88,8 +88,8 @@ class AtBound:
         """What a reader should know."""
         unit = "" if self.parameter.unit == "1" else f" {self.parameter.unit}"
         return (
-            f"{self.parameter.symbol} lies at the bound of its range, {self.bound:g}{unit} ({100 * self.share:.0f} % of "
-            f"the posterior within {100 * BOUND_WIDTH:g} % of it): the range decides, not the scan"
+            f"{self.parameter.symbol} lies at the bound of its range, {self.bound:g}{unit} ({100 * self.share:.0f} % "
+            f"of the posterior within {100 * BOUND_WIDTH:g} % of it): the range decides, not the scan"
         )
 
 

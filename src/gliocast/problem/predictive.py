@@ -1,6 +1,6 @@
 """What the posterior says of the density in each voxel: its mean, its spread, and how likely it exceeds a threshold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,11 +79,18 @@ def predictive_maps(
     def carry(data: np.ndarray) -> np.ndarray:
         return np.where(tissue, _interpolate(data, affine, onto), 0)
 
-    mean = sum(grown) / len(grown)
-    variance = sum((data - mean) ** 2 for data in grown) / len(grown)
-    shares = {threshold: sum(data > threshold for data in grown) / len(grown) for threshold in thresholds}
-    exceedance = {threshold: carry(share) for threshold, share in shares.items()}
-    return PredictiveMaps(carry(mean), carry(np.sqrt(variance)), exceedance)
+    mean = _mean(grown)
+    deviation = np.sqrt(_mean((data - mean) ** 2 for data in grown))
+    exceedance = {threshold: carry(_mean(data > threshold for data in grown)) for threshold in thresholds}
+    return PredictiveMaps(carry(mean), carry(deviation), exceedance)
+
+
+def _mean(arrays: Iterable[np.ndarray]) -> np.ndarray:
+    """Mean of arrays, one at a time, in float64 and in their order."""
+    count, total = 0, np.zeros(())
+    for array in arrays:
+        count, total = count + 1, total + array
+    return np.asarray(total / count)
 
 
 def _interpolate(data: np.ndarray, affine: np.ndarray, onto: Anatomy) -> np.ndarray:
