@@ -26,6 +26,7 @@ def page(case, make_content, truth, prior, maps):
             "seconds": {"anatomy": 12.34, "fit": 5.0},
             "command": f"gliocast run /data/{PATIENT}",
         },
+        posterior=replace(make_content(case).posterior, stages={"acceptance": np.array([0.25, np.nan])}),
         prior=prior,
         maps=maps,
         method="a method",
@@ -70,6 +71,14 @@ def test_every_figure_has_words(page):
     assert [int(k) for k in re.findall(r"<b>Figure (\d)\.</b>", page)] == list(range(1, 10))
 
 
+def test_page_shows_the_prior_what_is_open_and_the_stages(page):
+    assert "Of the prior's width" in page
+    assert "What this scan leaves open" in page
+    assert "No combination of parameters stays wider" in page
+    assert '<th class="n">acceptance</th>' in page
+    assert '<td class="n">0.25</td>' in page
+
+
 def test_page_is_small(page):
     assert len(page) < 6_000_000
 
@@ -94,6 +103,8 @@ def test_plain_report_is_the_same_on_every_run_and_claims_no_truth(case, make_co
     assert "SYNTHETIC" not in first
     assert "Truth" not in first
     assert "None was raised." in first
+    assert "the prior" not in first
+    assert "leaves open" not in first
 
 
 def test_report_does_without_core_and_without_uncertainty(make_case, make_content):
