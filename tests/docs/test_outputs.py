@@ -24,8 +24,9 @@ from gliocast.pipeline import (
     run_demo,
     simulate_to_folder,
 )
+from gliocast.pipeline.methods import Fit, find_method
 from gliocast.planning import make_plan
-from gliocast.problem import outline_problem
+from gliocast.problem import EXCEEDED_DENSITIES, PredictiveMaps, outline_problem
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "outputs.md"
 TRUTH = Truth(seed=(28.0, 10.0, 20.0))
@@ -41,17 +42,30 @@ def make_findings(patient):
     radius = np.linalg.norm(points - np.array(TRUTH.seed), axis=-1)
     data = (tissue / (1 + np.exp((radius - 15) / 4))).astype(np.float32)
     density = Density(data, visit.grid, standard_deviation=0.1 * data)
-    parameters = outline_problem(visit.labels, anatomy)[0].parameters
+    problem, _ = outline_problem(visit.labels, anatomy)
+    parameters = problem.parameters
     mode = np.array([TRUTH.identifiable()[parameter.name] for parameter in parameters])
     samples = mode * np.random.default_rng(0).normal(1, 0.01, (NUM_SAMPLES, len(mode)))
     weights = np.full(NUM_SAMPLES, 1 / NUM_SAMPLES)
-    diagnostics = {"log_posterior": -1.0, "evaluations": 2.0, "flat_directions": 0.0}
-    posterior = Posterior(parameters, samples, weights, np.zeros(NUM_SAMPLES), mode, diagnostics)
+    posterior = Posterior(
+        parameters,
+        samples,
+        weights,
+        np.zeros(NUM_SAMPLES),
+        mode,
+        diagnostics={"log_posterior": -1.0, "evaluations": 2.0, "flat_directions": 0.0},
+        log_evidence=-3.0,
+        stages={"acceptance": np.array([0.3, np.nan])},
+    )
+    method = find_method("laplace")
+    exceedance = {level: (data > level).astype(np.float32) for level in EXCEEDED_DENSITIES}
     return Findings(
         visit=visit,
         anatomy=AnatomyEstimate(anatomy, Match(0.7, 0.98), cached=True),
-        posterior=posterior,
+        prior=problem.prior,
+        fit=Fit(posterior, method, method.settings()),
         density=density,
+        maps=PredictiveMaps(data, 0.1 * data, exceedance),
         misfit=misfit(visit.labels, data, TRUTH.t1c_threshold, TRUTH.flair_threshold),
         plan=make_plan(visit.labels, anatomy, density, margin_mm=15.0),
         warnings=(),
@@ -102,23 +116,25 @@ def words():
 
 
 def keys_of(content):
-    """Every key of a JSON file, however deep; versions and hashes are keyed by what they are of."""
+    """Every key of a JSON file, however deep; versions, hashes, settings and stages are keyed by what they are of."""
     for key, value in content.items():
         yield key
-        if isinstance(value, dict) and key not in ("versions", "inputs"):
-            yield from keys_of(value)
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            if isinstance(part, dict) and key not in ("versions", "inputs", "settings", "stages"):
+                yield from keys_of(part)
 
 
 @pytest.mark.parametrize("kind", ["run", "demo"])
 def test_every_file_that_is_written_is_on_the_page(results, words, kind):
     names = {path.name for path in (results / kind).rglob("*") if path.is_file()}
-    documented = words | {"parameters.json", "plan.json", "provenance.json", "report.html"}
+    documented = words | {"parameters.json", "plan.json", "provenance.json", "posterior.nc", "report.html"}
     assert names <= documented
 
 
 def test_every_file_on_the_page_is_written(results, words):
     names = {path.name for path in (results / "demo").rglob("*")}
-    assert {word for word in words if re.fullmatch(r"\w+\.nii\.gz", word)} <= names
+    assert {word for word in words if re.fullmatch(r"[\w.]+\.(nii\.gz|nc)", word)} <= names
 
 
 @pytest.mark.parametrize("name", ["parameters", "plan", "provenance"])
@@ -129,7 +145,7 @@ def test_every_json_key_is_on_the_page(results, words, name):
 
 def test_images_have_the_dtype_and_the_geometry_that_the_page_says(results, small_patient_template):
     page = page_of("run").split("## In `gliocast demo` only")[0]
-    rows = dict(re.findall(r"^\| `(\w+\.nii\.gz)` \| (\w+) \|", page, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([\w.]+\.nii\.gz)` \| (\w+) \|", page, re.MULTILINE))
     assert set(rows) == {path.name for path in (results / "run").glob("*.nii.gz")}
     t1 = nib.load(small_patient_template / "t1.nii.gz")
     for name, dtype in rows.items():

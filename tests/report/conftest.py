@@ -21,7 +21,9 @@ from gliocast.core import (
     Visit,
     Volume,
 )
+from gliocast.inference import IndependentPrior
 from gliocast.planning import compare_plans, coverage_curve, make_plan
+from gliocast.problem import EXCEEDED_DENSITIES, PredictiveMaps
 from gliocast.report import ReportContent
 
 PARAMETERS = (
@@ -71,6 +73,16 @@ def make_posterior(num_samples=400):
     return Posterior(PARAMETERS, samples, weights, np.zeros(num_samples), mode)
 
 
+def make_prior():
+    return IndependentPrior.from_typical(PARAMETERS, known={"seed_x": (30.0, 15.0)})
+
+
+def make_maps(case):
+    data = case.density.data
+    shares = {level: (data > level).astype(np.float32) for level in EXCEEDED_DENSITIES}
+    return PredictiveMaps(data, case.density.standard_deviation, shares)
+
+
 def make_content(case, **changes):
     plan = make_plan(case.visit.labels, case.anatomy, case.density, margin_mm=15.0)
     content = ReportContent(
@@ -99,6 +111,18 @@ def make_case_fixture():
 def make_content_fixture():
     """Builds a report's content from a patient."""
     return make_content
+
+
+@pytest.fixture(scope="session")
+def prior():
+    """Of the parameters."""
+    return make_prior()
+
+
+@pytest.fixture(scope="session")
+def maps(case):
+    """What the posterior says of the density."""
+    return make_maps(case)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ PATIENT = "Doe_John_1961"
 
 
 @pytest.fixture(scope="module")
-def page(case, make_content, truth):
+def page(case, make_content, truth, prior, maps):
     """A report of a demonstration, with input that tries to name the patient."""
     content = make_content(
         case,
@@ -26,6 +26,10 @@ def page(case, make_content, truth):
             "seconds": {"anatomy": 12.34, "fit": 5.0},
             "command": f"gliocast run /data/{PATIENT}",
         },
+        posterior=replace(make_content(case).posterior, stages={"acceptance": np.array([0.25, np.nan])}),
+        prior=prior,
+        maps=maps,
+        method="a method",
         truth=truth,
         true_density=Density(np.roll(case.density.data, 1, axis=0), case.density.grid, 1.0),
         truth_agreement={"seed error [mm]": 0.84, "density Dice at 0.1": 0.961},
@@ -62,9 +66,17 @@ def test_text_is_escaped(page):
 
 def test_every_figure_has_words(page):
     alts, captions = re.findall(r'<img [^>]*alt="([^"]*)"', page), re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    assert len(alts) == len(captions) == 8
+    assert len(alts) == len(captions) == 9
     assert min(map(len, alts)) > 40
-    assert [int(k) for k in re.findall(r"<b>Figure (\d)\.</b>", page)] == list(range(1, 9))
+    assert [int(k) for k in re.findall(r"<b>Figure (\d)\.</b>", page)] == list(range(1, 10))
+
+
+def test_page_shows_the_prior_what_is_open_and_the_stages(page):
+    assert "Of the prior's width" in page
+    assert "What this scan leaves open" in page
+    assert "No combination of parameters stays wider" in page
+    assert '<th class="n">acceptance</th>' in page
+    assert '<td class="n">0.25</td>' in page
 
 
 def test_page_is_small(page):
@@ -91,6 +103,8 @@ def test_plain_report_is_the_same_on_every_run_and_claims_no_truth(case, make_co
     assert "SYNTHETIC" not in first
     assert "Truth" not in first
     assert "None was raised." in first
+    assert "the prior" not in first
+    assert "leaves open" not in first
 
 
 def test_report_does_without_core_and_without_uncertainty(make_case, make_content):

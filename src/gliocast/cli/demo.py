@@ -12,7 +12,10 @@ from gliocast.cli.progress import watching
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("demo-report"),
     margin: opt.Margin = 15.0,
+    method: opt.Method = "laplace",
+    samples: opt.Samples = None,
     seed: opt.Seed = 0,
+    resume: opt.Resume = True,
     quiet: opt.Quiet = False,
 ) -> None:
     """Grow a tumor in the MNI152 brain, render its MRI, forget the truth and recover it."""
@@ -22,7 +25,7 @@ def demo(
     from gliocast.data.atlas import load_mni152
     from gliocast.pipeline import Options, Stopwatch, agreement, run_demo
 
-    choices = Options(margin_mm=margin, seed=seed)
+    choices = Options(margin_mm=margin, seed=seed, method=method, num_samples=samples, resume=resume)
     with watching(quiet=quiet) as watcher:
         monitor = Stopwatch(watcher)
         monitor.begin("patient")

@@ -13,6 +13,15 @@ Labels = Annotated[
 Margin = Annotated[float, typer.Option(help="Margin of the standard CTV around the GTV [mm].")]
 Ratio = Annotated[float, typer.Option(help="Diffusivity in white over gray matter.")]
 Seed = Annotated[int, typer.Option(help="Seed of the random generator.")]
+Method = Annotated[
+    str, typer.Option(help="How the posterior is found: laplace (seconds), tmcmc or npe (minutes; they resume).")
+]
+Samples = Annotated[
+    int | None, typer.Option(help="Posterior samples; of tmcmc in every stage. The method's own number if not given.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume/--fresh", help="Go on with what an interrupted run of the same kept, or drop it.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 

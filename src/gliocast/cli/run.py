@@ -24,14 +24,24 @@ def run(
     labels: opt.Labels = None,
     margin: opt.Margin = 15.0,
     diffusivity_ratio: opt.Ratio = 10.0,
+    method: opt.Method = "laplace",
+    samples: opt.Samples = None,
     seed: opt.Seed = 0,
+    resume: opt.Resume = True,
     quiet: opt.Quiet = False,
 ) -> None:
     """Personalize the growth model to a patient and plan a target volume."""
     from gliocast.data import describe, read_patient, read_patient_files
     from gliocast.pipeline import Options, Stopwatch, run
 
-    choices = Options(margin_mm=margin, diffusivity_ratio=diffusivity_ratio, seed=seed)
+    choices = Options(
+        margin_mm=margin,
+        diffusivity_ratio=diffusivity_ratio,
+        seed=seed,
+        method=method,
+        num_samples=samples,
+        resume=resume,
+    )
     files = {"t1": t1, "t1c": t1c, "t2": t2, "flair": flair, "seg": seg}
     given = {name: path for name, path in files.items() if path is not None}
     with watching(quiet=quiet) as watcher:

@@ -63,9 +63,13 @@ class Posterior:
 
     def drawn(self, num_samples: int) -> np.ndarray:
         """Equally weighted samples by systematic resampling, without randomness, (num_samples, num_parameters)."""
+        return self.samples[self.drawn_rows(num_samples)]
+
+    def drawn_rows(self, num_samples: int) -> np.ndarray:
+        """Which samples those are, rows in ascending order, (num_samples,)."""
         quantiles = (np.arange(num_samples) + 0.5) / num_samples
         rows = np.searchsorted(np.cumsum(self.weights), quantiles)
-        return self.samples[rows.clip(max=len(self.samples) - 1)]
+        return rows.clip(max=len(self.samples) - 1)
 
     def interval(self, probability: float = 0.95) -> np.ndarray:
         """Central credible interval of each parameter, (num_parameters, 2)."""

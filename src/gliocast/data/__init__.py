@@ -1,6 +1,6 @@
 """From files to a checked patient, and from results to files that are whole or not there."""
 
-from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays
+from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays, unfinished_file
 from gliocast.data.checkpoint import (
     Checkpoint,
     generator_state,
@@ -10,6 +10,7 @@ from gliocast.data.checkpoint import (
 )
 from gliocast.data.diffusion_tensor import TensorImage, read_diffusion_tensor
 from gliocast.data.folders import find_files
+from gliocast.data.inference_data import read_posterior, write_posterior
 from gliocast.data.labels import read_labels, swap_warning
 from gliocast.data.nifti import header_warnings, read_integers, read_volume, write_like, write_volume
 from gliocast.data.outputs import whole_file, whole_folder
@@ -40,6 +41,7 @@ __all__ = [
     "read_labels",
     "read_patient",
     "read_patient_files",
+    "read_posterior",
     "read_treatments",
     "read_volume",
     "read_volumes",
@@ -48,9 +50,11 @@ __all__ = [
     "save_checkpoint",
     "store_arrays",
     "swap_warning",
+    "unfinished_file",
     "whole_file",
     "whole_folder",
     "write_like",
+    "write_posterior",
     "write_vectors",
     "write_volume",
     "zscore",

@@ -1,7 +1,7 @@
 """A cache of arrays by what they were computed from.
 
 A key is a hash of every input, so an entry can never be out of date, and deleting the folder is always safe. Entries
-hold plain arrays only: loading one runs no code.
+hold plain arrays only: loading one runs no code. What unfinished jobs keep lies beside the entries.
 """
 
 import hashlib
@@ -75,6 +75,19 @@ def store_arrays(key: str, /, **arrays: np.ndarray) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def unfinished_file(key: str) -> Path | None:
+    """Where a long job keeps what it needs to go on after an interruption; None where nothing can be written.
+
+    Whoever uses it removes it at the end.
+    """
+    try:
+        path = cache_folder() / "unfinished" / f"{key}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path if os.access(path.parent, os.W_OK) else None
+    except (OSError, RuntimeError):
+        return None
 
 
 def file_hash(path: Path | str) -> str:

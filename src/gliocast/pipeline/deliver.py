@@ -6,11 +6,14 @@ import numpy as np
 
 from gliocast.cohort import DigitalPatient
 from gliocast.core import Monitor, Patient, Silence, Visit, dice
-from gliocast.data import whole_folder, write_like, write_volume
+from gliocast.data import whole_folder, write_like, write_posterior, write_volume
 from gliocast.pipeline.personalize import Findings, Options, personalize, thresholds
 from gliocast.pipeline.record import parameters, plan_table, provenance, write_json
 from gliocast.pipeline.stopwatch import Stopwatch
 from gliocast.planning import compare_plans, coverage_curve
+
+#: Draws of the prior that lie beside those of the posterior [1], and what sets their seed apart from the fit's.
+_NUM_PRIOR, _PRIOR_STREAM = 1000, 1
 
 #: Densities at which a demonstration compares estimate and truth [1].
 _DEMO_LEVELS = (0.01, 0.1, 0.8)
@@ -46,6 +49,7 @@ def _deliver(
         findings = personalize(patient, options, watch)
         watch.begin("write")
         _write_volumes(findings, folder)
+        _write_posterior(findings, options.seed, folder)
         if digital is not None:
             _write_digital(digital, folder)
         watch.begin("report")
@@ -63,7 +67,10 @@ def _deliver(
             visit=findings.visit,
             anatomy=findings.anatomy.anatomy,
             density=findings.density,
+            maps=findings.maps,
             posterior=findings.posterior,
+            prior=findings.prior,
+            method=findings.fit.method.title,
             thresholds=_known(t1c=core_threshold, flair=whole_threshold),
             outline_dice=_known(core=findings.misfit.core_dice, whole=findings.misfit.whole_dice),
             plan=findings.plan,
@@ -83,6 +90,7 @@ def _deliver(
         write_json(folder / "parameters.json", parameters(findings, truth))
         write_json(folder / "plan.json", plan_table(comparison, options.margin_mm))
         write_json(folder / "provenance.json", record)
+    findings.fit.forget()
     return findings
 
 
@@ -99,6 +107,8 @@ def _write_volumes(findings: Findings, folder: Path) -> None:
     volumes = {
         "density": findings.density.data,
         "density_sd": deviation,
+        "density_mean": findings.maps.mean,
+        **{f"density_above_{level:g}": share for level, share in findings.maps.exceedance.items()},
         "ctv_standard": findings.plan["ctv_standard"],
         "ctv_model": findings.plan["ctv_model"],
         "gtv": findings.plan["gtv"],
@@ -109,6 +119,12 @@ def _write_volumes(findings: Findings, folder: Path) -> None:
     source = findings.visit["t1"].path
     for name, data in volumes.items():
         _write_image(folder / f"{name}.nii.gz", data, findings.visit, source)
+
+
+def _write_posterior(findings: Findings, seed: int, folder: Path) -> None:
+    generator = np.random.default_rng([seed, _PRIOR_STREAM])
+    prior_samples = findings.prior.sample(_NUM_PRIOR, generator)
+    write_posterior(folder / "posterior.nc", findings.posterior, prior_samples=prior_samples, seed=seed)
 
 
 def _write_image(path: Path, data: np.ndarray, visit: Visit, source: Path | None) -> None:

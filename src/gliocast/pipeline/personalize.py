@@ -2,20 +2,22 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from gliocast.anatomy import AnatomyEstimate, estimate_anatomy
-from gliocast.core import Density, InputError, Monitor, Patient, Plan, Posterior, Visit
+from gliocast.core import Density, InputError, Monitor, Patient, Plan, Posterior, Prior, Visit
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import FisherKolmogorov, Simulator, SingleScan
-from gliocast.inference import laplace
+from gliocast.inference.identifiability import parameters_at_bound, sentences
 from gliocast.observation import Misfit, misfit
+from gliocast.pipeline.methods import DEFAULT_METHOD, Fit, find_method, fit
 from gliocast.planning import ESTRO_EANO_MARGIN_MM, gross_tumor_volume, make_plan
 from gliocast.planning.margins import require_margin
-from gliocast.problem import outline_problem
+from gliocast.problem import PredictiveMaps, outline_problem, predictive_maps
 
 #: Below this Dice of the whole tumor the reader is warned that the model doesn't describe the tumor [1].
 _POOR_FIT = 0.6
+
+#: With fewer effective samples than this the reader is warned that intervals are rough [1].
+_FEW_SAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -26,30 +28,56 @@ class Options:
         margin_mm: uniform margin of the standard CTV [mm].
         diffusivity_ratio: white over gray matter [1].
         seed: of the random generator.
+        method: name of the inverse method.
+        num_samples: posterior samples; None for the method's own number.
+        resume: whether to go on with what an interrupted run of the same left.
     """
 
     margin_mm: float = ESTRO_EANO_MARGIN_MM
     diffusivity_ratio: float = 10.0
     seed: int = 0
+    method: str = DEFAULT_METHOD
+    num_samples: int | None = None
+    resume: bool = True
 
     def __post_init__(self) -> None:
         require_margin(self.margin_mm)
         FisherKolmogorov(self.diffusivity_ratio)
         if self.seed < 0:
             raise InputError("seed", expected="a nonnegative integer", got=f"{self.seed}", advice="use 0")
+        find_method(self.method).settings(self.num_samples)
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """All results of one patient."""
+    """All results of one patient.
+
+    Args:
+        visit: what was seen.
+        anatomy: tissue the tumor grew in.
+        prior: of the parameters.
+        fit: their posterior, and how it was found.
+        density: at the posterior mode, with its standard deviation.
+        maps: what the posterior says of the density beyond that.
+        misfit: observed against simulated outlines.
+        plan: target volumes.
+        warnings: what a person must know, a sentence each.
+    """
 
     visit: Visit
     anatomy: AnatomyEstimate
-    posterior: Posterior
+    prior: Prior
+    fit: Fit
     density: Density
+    maps: PredictiveMaps
     misfit: Misfit
     plan: Plan
     warnings: tuple[str, ...]
+
+    @property
+    def posterior(self) -> Posterior:
+        """Of the parameters."""
+        return self.fit.posterior
 
     @property
     def estimate(self) -> dict[str, float]:
@@ -66,6 +94,36 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
         ConvergenceError: the fit didn't converge.
     """
     visit = patient.visits[0]
+    _require_tumor(visit)
+    monitor.begin("anatomy")
+    anatomy = estimate_anatomy(visit, load_mni152(), monitor=monitor)
+    monitor.note(f"anatomy: {anatomy.quality}{' (cached)' if anatomy.cached else ''}")
+    monitor.begin("fit")
+    simulator = Simulator(FisherKolmogorov(options.diffusivity_ratio))
+    problem, guess = outline_problem(visit.labels, anatomy.anatomy, simulator=simulator)
+    fitted = fit(
+        find_method(options.method),
+        problem,
+        guess,
+        num_samples=options.num_samples,
+        seed=options.seed,
+        resume=options.resume,
+        monitor=monitor,
+    )
+    monitor.begin("density")
+    maps = predictive_maps(problem, fitted.posterior, anatomy.anatomy)
+    delivery = SingleScan(replace(simulator, progress=monitor.advance))
+    density = problem.predict(fitted.posterior, anatomy.anatomy, forward=delivery, maps=maps)
+    left = misfit(visit.labels, density.data, *thresholds(fitted.posterior))
+    core = "" if left.core_dice is None else f"core {left.core_dice:.3f}, of "
+    monitor.note(f"fit: Dice of {core}whole tumor {left.whole_dice:.3f}")
+    monitor.begin("plan")
+    plan = make_plan(visit.labels, anatomy.anatomy, density, margin_mm=options.margin_mm)
+    warnings = (*patient.warnings, *_plan_warnings(visit, left), *_posterior_warnings(fitted.posterior))
+    return Findings(visit, anatomy, problem.prior, fitted, density, maps, left, plan, warnings)
+
+
+def _require_tumor(visit: Visit) -> None:
     if not visit.labels.whole.any():
         raise InputError(
             "segmentation",
@@ -73,26 +131,6 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
             got="a resection cavity alone" if visit.labels.cavity.any() else "only background",
             advice="fit the scan from before surgery",
         )
-    monitor.begin("anatomy")
-    anatomy = estimate_anatomy(visit, load_mni152(), monitor=monitor)
-    monitor.note(f"anatomy: {anatomy.quality}{' (cached)' if anatomy.cached else ''}")
-    monitor.begin("fit")
-    simulator = Simulator(FisherKolmogorov(options.diffusivity_ratio))
-    problem, guess = outline_problem(visit.labels, anatomy.anatomy, simulator=simulator)
-    generator = np.random.default_rng(options.seed)
-    posterior = laplace(problem, start=guess.point, spread=guess.spread, generator=generator, progress=monitor.advance)
-    monitor.begin("density")
-    delivery = SingleScan(replace(simulator, progress=monitor.advance))
-    density = problem.predict(posterior, anatomy.anatomy, forward=delivery)
-    left = misfit(visit.labels, density.data, *thresholds(posterior))
-    core = "" if left.core_dice is None else f"core {left.core_dice:.3f}, of "
-    monitor.note(f"fit: Dice of {core}whole tumor {left.whole_dice:.3f}")
-    monitor.begin("plan")
-    plan = make_plan(visit.labels, anatomy.anatomy, density, margin_mm=options.margin_mm)
-    warnings = [*patient.warnings, *_plan_warnings(visit, left)]
-    if posterior.diagnostics.get("flat_directions"):
-        warnings.append("the posterior is flat in some direction: standard deviations and intervals are too narrow")
-    return Findings(visit, anatomy, posterior, density, left, plan, tuple(warnings))
 
 
 def thresholds(posterior: Posterior) -> tuple[float | None, float]:
@@ -113,5 +151,16 @@ def _plan_warnings(visit: Visit, left: Misfit) -> list[str]:
         warnings.append(
             f"the fitted outlines agree poorly with the segmentation (whole tumor Dice {left.whole_dice:.2f}); "
             "growth from one focus doesn't describe this tumor"
+        )
+    return warnings
+
+
+def _posterior_warnings(posterior: Posterior) -> list[str]:
+    warnings = list(sentences(parameters_at_bound(posterior)))
+    if posterior.diagnostics.get("flat_directions"):
+        warnings.append("the posterior is flat in some direction: standard deviations and intervals are too narrow")
+    if posterior.effective_sample_size < _FEW_SAMPLES:
+        warnings.append(
+            f"the posterior rests on {posterior.effective_sample_size:.0f} effective samples: its intervals are rough"
         )
     return warnings

@@ -14,25 +14,40 @@ import numpy as np
 from gliocast.core import RESEARCH_NOTICE
 from gliocast.data import file_hash
 from gliocast.data.atlas import load_mni152
+from gliocast.inference.identifiability import parameters_at_bound, prior_ratios, uninformed_directions
 from gliocast.pipeline.personalize import Findings, Options
 from gliocast.planning import PlanComparison
 
 #: Libraries whose version can change a result.
-_LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "SimpleITK", "picsl_greedy", "cma", "nilearn", "torch")
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "nibabel",
+    "SimpleITK",
+    "picsl_greedy",
+    "cma",
+    "nilearn",
+    "torch",
+    "zuko",
+    "h5netcdf",
+)
 
 
 def parameters(findings: Findings, truth: Mapping[str, float] | None) -> dict[str, Any]:
     """Parameters with units, spread and interval, and what follows from them."""
     posterior = findings.posterior
     rows: dict[str, Any] = {}
+    intervals, ratios = posterior.interval(), prior_ratios(posterior, findings.prior)
     for column, parameter in enumerate(posterior.parameters):
-        low, high = posterior.interval()[column]
+        low, high = intervals[column]
         rows[parameter.name] = {
             "symbol": parameter.symbol,
             "unit": parameter.unit,
             "mode": float(posterior.mode[column]),
             "standard_deviation": float(posterior.standard_deviation[column]),
             "interval_95": [float(low), float(high)],
+            "prior_ratio": float(ratios[column]),
             "typical": list(parameter.typical) if np.isfinite(parameter.typical).all() else None,
         }
         if truth is not None:
@@ -47,12 +62,40 @@ def parameters(findings: Findings, truth: Mapping[str, float] | None) -> dict[st
         "notice": RESEARCH_NOTICE,
         "frame": "world coordinates RAS",
         "model": "Fisher-Kolmogorov",
-        "method": "maximum a posteriori with Laplace approximation",
+        "method": findings.fit.record(),
         "parameters": rows,
         "derived": derived,
         "fit": asdict(findings.misfit),
+        "identifiability": _identifiability(findings),
+        "log_evidence": posterior.log_evidence,
+        "effective_sample_size": posterior.effective_sample_size,
         "diagnostics": dict(posterior.diagnostics),
+        "stages": {name: _finite(values) for name, values in posterior.stages.items()},
     }
+
+
+def _identifiability(findings: Findings) -> dict[str, Any]:
+    """What the scan left open, and what was cut off by its range."""
+    names = [parameter.name for parameter in findings.posterior.parameters]
+    return {
+        "uninformed": [
+            {
+                "combination": direction.name,
+                "prior_ratio": direction.ratio,
+                "loadings": dict(zip(names, direction.loadings.tolist(), strict=True)),
+            }
+            for direction in uninformed_directions(findings.posterior, findings.prior)
+        ],
+        "at_bound": [
+            {"parameter": entry.parameter.name, "bound": entry.bound, "share": entry.share}
+            for entry in parameters_at_bound(findings.posterior)
+        ],
+    }
+
+
+def _finite(values: np.ndarray) -> list[float | None]:
+    """Numbers for JSON, which has none that aren't finite."""
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def provenance(findings: Findings, options: Options) -> dict[str, Any]:
@@ -69,6 +112,7 @@ def provenance(findings: Findings, options: Options) -> dict[str, Any]:
         },
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "options": asdict(options),
+        "method": findings.fit.record(),
         "seed": options.seed,
         "warnings": list(findings.warnings),
         "label_schema": findings.visit.labels.schema.name,

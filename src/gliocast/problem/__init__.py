@@ -3,17 +3,20 @@
 from gliocast.problem.eleven import IDENTIFIABLE_RANGES, PAPER_RANGES, eleven_parameter_problem, ten_parameter_problem
 from gliocast.problem.first_visit import OutlineStart, density_from_adc
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
-from gliocast.problem.predictive import PredictiveStatistic, predictive_check
+from gliocast.problem.predictive import EXCEEDED_DENSITIES, PredictiveMaps, predictive_maps
 from gliocast.problem.problem import Problem
+from gliocast.problem.replicates import PredictiveStatistic, predictive_check
 from gliocast.problem.visits import VisitPrediction, VisitProblem, predict_visit, visit_problem
 
 __all__ = [
+    "EXCEEDED_DENSITIES",
     "IDENTIFIABLE_RANGES",
     "INFERENCE_ACCURACY",
     "INFERENCE_SPACING_MM",
     "PAPER_RANGES",
     "Guess",
     "OutlineStart",
+    "PredictiveMaps",
     "PredictiveStatistic",
     "Problem",
     "VisitPrediction",
@@ -23,6 +26,7 @@ __all__ = [
     "outline_problem",
     "predict_visit",
     "predictive_check",
+    "predictive_maps",
     "ten_parameter_problem",
     "visit_problem",
 ]

@@ -8,7 +8,6 @@ from itertools import chain
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from scipy import ndimage
 
 from gliocast.core import (
     Anatomy,
@@ -23,6 +22,7 @@ from gliocast.core import (
     Prior,
     QualityError,
 )
+from gliocast.problem.predictive import NUM_PREDICTIVE, PredictiveMaps, predictive_maps
 
 _Result = TypeVar("_Result")
 
@@ -117,12 +117,22 @@ class Problem:
         nothing = Density(np.zeros(self.anatomy.grid.shape, dtype=np.float32), self.anatomy.grid)
         observations = [
             self.observation.sample(density or nothing, point[self._num_forward :], generator)
-            for point, density in zip(points, self._map(self._grow, points), strict=True)
+            for point, density in zip(points, self.grow(points), strict=True)
         ]
         return np.stack(observations)
 
+    def grow(self, points: np.ndarray) -> list[Density | None]:
+        """Densities on the inference grid, one for each point, None where the seed lies outside tissue."""
+        return self._map(self._grow, points)
+
     def predict(
-        self, posterior: Posterior, anatomy: Anatomy, *, forward: Forward | None = None, num_samples: int = 48
+        self,
+        posterior: Posterior,
+        anatomy: Anatomy,
+        *,
+        forward: Forward | None = None,
+        maps: PredictiveMaps | None = None,
+        num_samples: int = NUM_PREDICTIVE,
     ) -> Density:
         """Density at the posterior mode on another grid, usually the scan's own, with its standard deviation.
 
@@ -133,7 +143,8 @@ class Problem:
             posterior: what was inferred.
             anatomy: tissue on the grid that the density is wanted on.
             forward: solves the mode; by default the one that was used for inference.
-            num_samples: posterior samples behind the standard deviation.
+            maps: of the posterior on that grid, where they are known already; else they are computed.
+            num_samples: posterior samples behind the standard deviation otherwise.
         """
         mode = posterior.mode[: self._num_forward]
         try:
@@ -145,18 +156,8 @@ class Problem:
                 got=error.got,
                 advice="check the tissue maps around the tumor",
             ) from error
-        drawn = posterior.drawn(num_samples)
-        grown = [sample.data for sample in self._map(self._grow, drawn) if sample is not None]
-        if len(grown) < num_samples / 2:
-            raise QualityError(
-                "density",
-                expected="posterior samples that can grow",
-                got=f"{num_samples - len(grown)} of {num_samples} that can't",
-                advice="check the tissue maps around the tumor",
-            )
-        spread = np.std(grown, axis=0)
-        deviation = _interpolate(spread, self.anatomy.grid.affine, anatomy) * (density.data > 0)
-        return replace(density, standard_deviation=deviation)
+        maps = maps or predictive_maps(self, posterior, anatomy, num_samples=num_samples)
+        return replace(density, standard_deviation=maps.standard_deviation * (density.data > 0))
 
     def _grow(self, point: np.ndarray) -> Density | None:
         """Density on the inference grid, None where growth can't begin or can't be resolved."""
@@ -180,16 +181,3 @@ class Problem:
     def _map(self, function: Callable[[np.ndarray], _Result], arguments: Iterable[np.ndarray]) -> list[_Result]:
         with ThreadPoolExecutor(self._num_threads) as pool:
             return list(pool.map(function, arguments))
-
-
-def _interpolate(data: np.ndarray, affine: np.ndarray, onto: Anatomy) -> np.ndarray:
-    """Linear interpolation from one grid's affine onto an anatomy's grid; float32."""
-    index_map = np.linalg.inv(affine) @ onto.grid.affine
-    return ndimage.affine_transform(
-        data.astype(np.float32),
-        index_map[:3, :3],
-        offset=index_map[:3, 3],
-        output_shape=onto.grid.shape,
-        order=1,
-        mode="nearest",
-    )

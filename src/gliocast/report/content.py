@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gliocast.core import Anatomy, Density, Plan, Posterior, Visit
+from gliocast.core import Anatomy, Density, Plan, Posterior, Prior, Visit
 from gliocast.planning import CoverageCurve, PlanComparison
+from gliocast.problem import PredictiveMaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +18,9 @@ class ReportContent:
         anatomy: tissue the tumor grew in, on the visit's grid.
         density: expected density, with its standard deviation where there is one.
         posterior: of the parameters.
+        prior: of the same; None where it isn't shown.
+        maps: what the posterior says of the density beyond `density`; None where it isn't shown.
+        method: how the posterior was found, in a few words.
         thresholds: density at which an outline shows, by modality: ``t1c`` (core), ``flair`` (whole tumor).
         outline_dice: Dice of simulated against observed outlines: ``core``, ``whole``.
         plan: target volumes ``gtv``, ``ctv_standard``, ``ctv_model``.
@@ -44,6 +48,9 @@ class ReportContent:
     curve: CoverageCurve
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
+    prior: Prior | None = None
+    maps: PredictiveMaps | None = None
+    method: str = ""
     unexplained: tuple[str, ...] = ()
     truth: Mapping[str, float] | None = None
     true_density: Density | None = None

@@ -2,17 +2,20 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 
+from gliocast.core import Density
+from gliocast.problem import PredictiveMaps
 from gliocast.report.content import ReportContent
+from gliocast.report.corner import corner
 from gliocast.report.ctv import ctv_comparison
 from gliocast.report.curves import coverage_figure
 from gliocast.report.maps import anatomy_maps, density_maps
-from gliocast.report.marginals import marginals
 from gliocast.report.montage import ISODENSITY_LEVELS, montage
 from gliocast.report.outlines import outline_comparison, truth_comparison
+from gliocast.report.posterior_maps import posterior_maps
 from gliocast.report.style import figure_style, to_png
 from gliocast.report.tables import number, percent
 
@@ -61,7 +64,11 @@ def _density_figures(content: ReportContent) -> Iterator[_Drawn]:
         f"Scans with the expected tumor. Top: T1c; bottom: FLAIR. Warm lines: expected tumor-cell density {levels} "
         f"[fraction of carrying capacity]; blue lines: segmented core (solid) and whole tumor (dotted). {CONVENTION}",
     )
-    yield "density", density_maps(visit, density), *_density_words(content)
+    # the maps of the posterior show the standard deviation, too
+    shown = density if content.maps is None else replace(density, standard_deviation=None)
+    yield "density", density_maps(visit, shown), *_density_words(shown)
+    if content.maps is not None:
+        yield "posterior-maps", posterior_maps(visit, content.maps), *_posterior_words(content.maps)
     if content.thresholds:
         yield (
             "outlines",
@@ -90,11 +97,17 @@ def _model_figures(content: ReportContent) -> Iterator[_Drawn]:
     """The parameters, the truth where it is known, and the anatomy."""
     visit, density = content.visit, content.density
     yield (
-        "marginals",
-        marginals(content.posterior, truth=content.truth),
-        "Histograms of the posterior of each parameter with mode and 95 % interval.",
-        "Marginal posteriors of the parameters; seed coordinates in mm of the scanner (RAS). Sand: range typical of "
-        "patients (it may fill a whole panel)." + (" Dashed: the truth." if content.truth else ""),
+        "corner",
+        corner(content.posterior, prior=content.prior, truth=content.truth),
+        "Posterior of each parameter as a histogram, and of each pair of parameters as contours.",
+        "Posterior of the parameters: each one on the diagonal, pairs below it, with the smallest regions that hold 50 "
+        "% and 95 % of it; seed coordinates in mm of the scanner (RAS)."
+        + (
+            " Dashed: the prior; where its contours aren't seen, they lie outside of the panel."
+            if content.prior is not None
+            else ""
+        )
+        + (" Dotted: the truth." if content.truth else ""),
     )
     if content.true_density is not None:
         yield (
@@ -113,15 +126,28 @@ def _model_figures(content: ReportContent) -> Iterator[_Drawn]:
     )
 
 
-def _density_words(content: ReportContent) -> tuple[str, str]:
-    deviation = content.density.standard_deviation
+def _density_words(density: Density) -> tuple[str, str]:
+    deviation = density.standard_deviation
     lower = "" if deviation is None else " Bottom: its posterior standard deviation, of the same unit."
     caption = (
-        "Top: expected tumor-cell density [fraction of carrying capacity], on a logarithmic scale from 0.001 "
-        f"(transparent below).{lower} Blue lines: segmentation as above."
+        f"{'' if deviation is None else 'Top: '}Expected tumor-cell density [fraction of carrying capacity], on a "
+        f"logarithmic scale from 0.001 (transparent below).{lower} Blue lines: segmentation as above."
     )
     peak = "" if deviation is None else f"; standard deviation up to {number(float(deviation.max()), 2)}"
-    return f"Color maps of density, at most {number(float(content.density.data.max()), 2)}{peak}, over T1c.", caption
+    return f"Color maps of density, at most {number(float(density.data.max()), 2)}{peak}, over T1c.", caption
+
+
+def _posterior_words(maps: PredictiveMaps) -> tuple[str, str]:
+    levels = ", ".join(f"{level:g}" for level in maps.exceedance)
+    peak = number(float(maps.standard_deviation.max()), 2)
+    return (
+        f"Color maps over T1c: posterior mean and standard deviation (up to {peak}) of the density, and the "
+        f"probability that it exceeds {levels}.",
+        f"The density under the posterior, over T1c in three planes: its mean, its standard deviation, and the "
+        f"probability that it exceeds {levels} [fraction of carrying capacity], with a white line where that is one in "
+        f"two. All of it is given the model: what growth from one focus can't explain isn't in it. Blue lines: "
+        f"segmentation as above.",
+    )
 
 
 def _ctv_words(content: ReportContent) -> tuple[str, str]:

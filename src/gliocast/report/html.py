@@ -5,6 +5,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gliocast.core import RESEARCH_NOTICE
 from gliocast.report.content import ReportContent
 from gliocast.report.figures import make_figures
+from gliocast.report.posterior import method_table, open_questions, open_threshold, stage_table
 from gliocast.report.tables import (
     cautions,
     key_figures,
@@ -49,6 +50,11 @@ def render_report(content: ReportContent) -> str:
         plan_rows=plan_table(content),
         parameter_rows=parameter_table(content),
         has_truth=bool(content.truth),
+        has_prior=content.prior is not None,
+        open_questions=open_questions(content),
+        open_threshold=open_threshold(),
+        method_rows=method_table(content),
+        stages=stage_table(content.posterior),
         truth_agreement={what: number(value) for what, value in (content.truth_agreement or {}).items()},
         provenance=provenance_tables(content),
         figures=make_figures(content),

@@ -10,7 +10,8 @@ import numpy as np
 from gliocast.core import MODALITIES
 from gliocast.planning.coverage import MM3_PER_ML
 from gliocast.report.content import ReportContent
-from gliocast.report.marginals import has_typical_range, readable_name, readable_unit, symbol_pieces
+from gliocast.report.naming import has_typical_range, pretty, readable_name, readable_unit, symbol_pieces
+from gliocast.report.posterior import ratios_to_prior
 
 SHOWN_HASH_DIGITS = 12
 FAINTEST_ISODENSITY = 0.01
@@ -41,6 +42,7 @@ class ParameterRow:
     deviation: str
     interval: str
     typical: str
+    ratio: str | None
     truth: str | None
     inside: bool | None
 
@@ -103,7 +105,7 @@ def summary(content: ReportContent) -> str:
 
 def cautions(content: ReportContent) -> list[str]:
     """The warnings of the stages, and those that the numbers of the report give rise to."""
-    found = [scrub(text) for text in content.warnings]
+    found = [pretty(scrub(text)) for text in content.warnings]
     plans = content.comparison
     if plans.gtv_in_model < COMPLETE_SHARE:
         left_out = (1 - plans.gtv_in_model) * plans.gtv_ml
@@ -142,7 +144,7 @@ def parameter_table(content: ReportContent) -> list[ParameterRow]:
     columns = zip(
         posterior.parameters, posterior.mode, posterior.standard_deviation, posterior.interval(0.95), strict=True
     )
-    for parameter, mode, deviation, (lower, upper) in columns:
+    for (parameter, mode, deviation, (lower, upper)), ratio in zip(columns, ratios_to_prior(content), strict=True):
         decimals = min(6, max(0, 1 - int(np.floor(np.log10(deviation))))) if deviation > 0 else 3
         value = truth.get(parameter.name)
         typical = f"{parameter.typical[0]:g} to {parameter.typical[1]:g}" if has_typical_range(parameter) else "–"
@@ -155,6 +157,7 @@ def parameter_table(content: ReportContent) -> list[ParameterRow]:
                 deviation=f"{deviation:.{decimals}f}",
                 interval=_minus(f"{lower:.{decimals}f} to {upper:.{decimals}f}"),
                 typical=_minus(typical),
+                ratio=None if ratio is None else f"{100 * ratio:.0f} %",
                 truth=None if value is None else _minus(f"{value:.{decimals}f}"),
                 inside=None if value is None else bool(lower <= value <= upper),
             )
