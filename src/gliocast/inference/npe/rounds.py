@@ -1,18 +1,20 @@
 """Rounds of drawing, simulating and learning, each begun where the last one ended."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from gliocast.core import ConvergenceError, InputError, Target
 from gliocast.data.cache import content_key
+from gliocast.data.checkpoint import Checkpoint, generator_state, load_checkpoint, restore_generator, save_checkpoint
 from gliocast.inference.npe.blocks import Blocks
 from gliocast.inference.npe.chapter_6 import ChapterSix
-from gliocast.inference.npe.checkpoint import load_checkpoint, save_checkpoint
 from gliocast.inference.npe.merging import merged
 from gliocast.inference.npe.mixture import Mixture
 from gliocast.inference.npe.npe_c import NPEC
@@ -33,6 +35,55 @@ _SIMULATION_SHARE = 0.6
 #: Threads of the linear algebra: sums of floats depend on their number, results mustn't.
 _NUM_THREADS = 1
 
+#: What the arrays of a checkpoint begin with.
+_LEARNED, _POSTERIOR = "learned.", "posterior."
+
+
+class Learner(Protocol):
+    """One way to learn from rounds of simulations."""
+
+    def learn(
+        self, points: np.ndarray, rows: np.ndarray, proposal: Mixture, generator: torch.Generator
+    ) -> tuple[Mixture, dict[str, float]]:
+        """The posterior after one more round, and figures of how learning went."""
+        ...
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps."""
+        ...
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Undo `arrays`."""
+        ...
+
+
+_LEARNERS: dict[str, Callable[[np.ndarray, int, NPEOptions], Learner]] = {"npe-c": NPEC, "chapter-6": ChapterSix}
+
+
+@dataclass(eq=False)
+class _Standing:
+    """Where the rounds stand: what has been learned, the posterior, and figures of each round that is over."""
+
+    learner: Learner
+    posterior: Mixture
+    stages: list[dict[str, float]]
+
+    def save(self, path: Path, generator: np.random.Generator, run: dict[str, str]) -> None:
+        """After a round."""
+        arrays = {f"{_LEARNED}{name}": part for name, part in self.learner.arrays().items()}
+        arrays |= {f"{_POSTERIOR}{name}": part for name, part in self.posterior.arrays().items()}
+        meta = {"stages": self.stages, "generator": generator_state(generator)}
+        save_checkpoint(path, Checkpoint(arrays, meta), run=run)
+
+    def load(self, path: Path, generator: np.random.Generator, run: dict[str, str]) -> None:
+        """What `save` left, if it left anything."""
+        saved = load_checkpoint(path, run=run)
+        if saved is not None:
+            self.learner.restore(_named(saved.arrays, _LEARNED))
+            self.posterior = Mixture.of_arrays(_named(saved.arrays, _POSTERIOR))
+            self.stages = list(saved.meta["stages"])
+            restore_generator(generator, saved.meta["generator"])
+
 
 def run_rounds(
     target: Target,
@@ -46,36 +97,59 @@ def run_rounds(
     observed = blocks(target.observed)
     if not np.isfinite(observed).all():
         raise InputError("observation", expected="finite numbers", got="others", advice="repair what was observed")
-    learner = (ChapterSix if options.variant == "chapter-6" else NPEC)(observed, dim, options)
-    state = json.dumps(generator.bit_generator.state, sort_keys=True, default=_plain)
-    key = content_key(repr(options), repr(target.parameters), target.observed, state)
-    posterior, stages = Mixture.prior(dim), list[dict[str, float]]()
-    if checkpoint is not None and (saved := load_checkpoint(checkpoint, key=key)) is not None:
-        arrays, meta = saved
-        parts = {name.removeprefix("posterior_"): arrays.pop(name) for name in list(arrays) if "posterior_" in name}
-        posterior, stages = Mixture.of_arrays(parts), meta["stages"]
-        generator.bit_generator.state = meta["generator"]
-        learner.restore(arrays)
-    for number in range(len(stages), options.num_rounds):
+    learner = _LEARNERS[options.variant](observed, dim, options)
+    standing = _Standing(learner, Mixture.prior(dim), [])
+    run = _identity(target, options, generator)
+    if checkpoint is not None:
+        standing.load(checkpoint, generator, run)
+    for number in range(len(standing.stages), options.num_rounds):
 
         def advance(fraction: float, number: int = number) -> None:
             if progress is not None:
                 progress((number + fraction) / options.num_rounds)
 
-        proposal = merged(posterior, _PROPOSAL_COMPONENTS)
-        points = draw(target, proposal, options.num_simulations, generator)[0]
-        points, rows = _simulate(target, points, blocks, generator, lambda share: advance(_SIMULATION_SHARE * share))
-        with _fixed_threads():
-            seed = torch.Generator().manual_seed(int(generator.integers(2**63)))
-            posterior, figures = learner.learn(points, rows, proposal, seed)
-        failed = options.num_simulations - len(points)
-        stages.append({"simulations": float(options.num_simulations), "failed_simulations": float(failed)} | figures)
+        _round(target, blocks, standing, options.num_simulations, generator, advance)
         if checkpoint is not None:
-            arrays = learner.arrays() | {f"posterior_{name}": part for name, part in posterior.arrays().items()}
-            meta = {"stages": stages, "generator": generator.bit_generator.state}
-            save_checkpoint(checkpoint, key=key, arrays=arrays, meta=json.loads(json.dumps(meta, default=_plain)))
+            standing.save(checkpoint, generator, run)
         advance(1.0)
-    return posterior, {name: np.array([stage[name] for stage in stages]) for name in stages[0]}
+    stages = standing.stages
+    return standing.posterior, {name: np.array([stage[name] for stage in stages]) for name in stages[0]}
+
+
+def _round(
+    target: Target,
+    blocks: Blocks,
+    standing: _Standing,
+    num_simulations: int,
+    generator: np.random.Generator,
+    progress: Callable[[float], None],
+) -> None:
+    """Draw from the last posterior, simulate, and learn."""
+    with fixed_threads():
+        proposal = merged(standing.posterior, _PROPOSAL_COMPONENTS)
+        points = draw(target, proposal, num_simulations, generator)[0]
+    points, rows = _simulate(target, points, blocks, generator, lambda share: progress(_SIMULATION_SHARE * share))
+    with fixed_threads():
+        seed = torch.Generator().manual_seed(int(generator.integers(2**63)))
+        standing.posterior, figures = standing.learner.learn(points, rows, proposal, seed)
+    counts = {"simulations": float(num_simulations), "failed_simulations": float(num_simulations - len(points))}
+    standing.stages.append(counts | figures)
+
+
+def _identity(target: Target, options: NPEOptions, generator: np.random.Generator) -> dict[str, str]:
+    """What a run depends on, for a checkpoint to tell runs apart."""
+    ones = np.ones((1, len(target.parameters)))
+    return {
+        "observation": content_key(target.observed),
+        "parameters": content_key(repr(target.parameters)),
+        "prior": content_key(target.prior.color(np.concatenate([-ones, ones]))),
+        "options": repr(options),
+        "seed": content_key(json.dumps(generator_state(generator), sort_keys=True)),
+    }
+
+
+def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def draw(
@@ -135,7 +209,7 @@ def _simulate(
 
 
 @contextmanager
-def _fixed_threads() -> Iterator[None]:
+def fixed_threads() -> Iterator[None]:
     """The same number of threads everywhere, and afterwards as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(_NUM_THREADS)
@@ -143,8 +217,3 @@ def _fixed_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _plain(value: object) -> object:
-    """Arrays and numbers of numpy in a generator's state, as JSON has them."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
