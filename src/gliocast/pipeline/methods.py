@@ -206,6 +206,25 @@ def _npe(task: Task, options: Any) -> Posterior:
     return posterior
 
 
+def _morph_infer_options() -> type:
+    from gliocast.pipeline.morph_infer import MorphInferOptions
+
+    return MorphInferOptions
+
+
+def _morph_infer(task: Task, options: Any) -> Posterior:
+    from gliocast.pipeline.morph_infer import morph_infer  # torch comes with it, for two seconds
+
+    return morph_infer(
+        task.problem,
+        generator=task.generator,
+        options=options,
+        checkpoint=task.checkpoint,
+        progress=task.monitor.advance,
+        note=task.monitor.note,
+    )
+
+
 def _rounds(posterior: Posterior) -> list[str]:
     """What went on from round to round, a line each."""
     columns = {name.replace("_", " "): values for name, values in posterior.stages.items()}
@@ -219,6 +238,7 @@ _KNOWN = (
     Method("laplace", "maximum a posteriori with Laplace approximation", _laplace_options, _laplace),
     Method("tmcmc", "transitional Markov chain Monte Carlo", _tmcmc_options, _tmcmc, resumes=True),
     Method("npe", "sequential neural posterior estimation", _npe_options, _npe, resumes=True),
+    Method("morph-infer", "Learn-Morph-Infer, refined", _morph_infer_options, _morph_infer, resumes=True),
 )
 
 #: All of them, by name.

@@ -1,0 +1,128 @@
+"""Learn-Morph-Infer on a patient: the network looks at the outlines, its answer is refined in the patient's anatomy.
+
+Also the pipeline as it was printed, which morphs the outlines to the atlas, infers and simulates there, and morphs the
+density back.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from gliocast.anatomy import AnatomyEstimate
+from gliocast.cohort.atlas_tumors import learning_anatomy, learning_forward
+from gliocast.core import Density, InputError, LabelMap, Posterior
+from gliocast.growth import Held
+from gliocast.inference.morph_infer import (
+    MorphInfer,
+    Refinement,
+    load_weights,
+    look,
+    look_at_patient,
+    refine,
+    shipped_weights,
+)
+from gliocast.observation import OutlineLikelihood
+from gliocast.problem import Problem
+
+
+@dataclass(frozen=True)
+class MorphInferOptions:
+    """How to infer.
+
+    Args:
+        num_samples: posterior samples.
+        refinement: what follows the network's answer: "none", "map" or "tmcmc".
+        weights: file of the network's weights; None for those that are shipped.
+    """
+
+    num_samples: int = 1000
+    refinement: Refinement = "map"
+    weights: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_samples < 1 or self.refinement not in get_args(Refinement):
+            raise InputError(
+                "morph-infer",
+                expected=f"samples, and a refinement of {', '.join(get_args(Refinement))}",
+                got=f"{self.num_samples}, {self.refinement}",
+                advice="use the defaults",
+            )
+
+
+def morph_infer(
+    problem: Problem,
+    *,
+    generator: np.random.Generator,
+    options: MorphInferOptions | None = None,
+    checkpoint: Path | None = None,
+    progress: Callable[[float], None] | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Posterior:
+    """Posterior of a problem of outlines: the network's answer, refined.
+
+    Args:
+        problem: of core and whole-tumor outlines.
+        generator: source of randomness.
+        options: how to infer.
+        checkpoint: of the sampler, where it refines.
+        progress: called with the fraction of the expected work that is done.
+        note: called with a line per stage.
+
+    Raises:
+        InputError: the problem isn't one of two outlines, or there are no weights for its growth.
+    """
+    options = options or MorphInferOptions()
+    outlines = problem.observation
+    if not isinstance(outlines, OutlineLikelihood):
+        raise InputError(
+            "morph-infer", expected="outlines of core and whole tumor", got="other data", advice="use another method"
+        )
+    model = "mass-effect" if isinstance(problem.forward, Held) else "fisher-kolmogorov"
+    estimator = MorphInfer(load_weights(options.weights or shipped_weights(model)))
+    window = look_at_patient(outlines.core >= 0.5, outlines.whole >= 0.5, problem.anatomy, estimator.weights.spacing_mm)
+    answer = estimator.condition(window, problem.parameters, generator=generator, num_samples=options.num_samples)
+    if note is not None:
+        note(
+            f"network: {', '.join(f'{p.symbol} {x:.3g}' for p, x in zip(answer.parameters, answer.mode, strict=True))}"
+        )
+    return refine(
+        problem,
+        answer,
+        refinement=options.refinement,
+        generator=generator,
+        num_samples=options.num_samples,
+        checkpoint=checkpoint,
+        progress=progress,
+        note=note,
+    )
+
+
+def morph_infer_in_atlas(labels: LabelMap, estimate: AnatomyEstimate, *, weights: Path | None = None) -> Density:
+    """Density on the patient's grid, as the paper finds it: everything but the morphing happens in the atlas.
+
+    Args:
+        labels: the patient's segmentation.
+        estimate: the patient's anatomy, with its correspondence to the atlas.
+        weights: of the network; its growth equation is the one that is simulated.
+
+    Raises:
+        InputError: no atlas was registered, or an outline is empty.
+    """
+    if estimate.correspondence is None:
+        raise InputError(
+            "morph-infer", expected="an atlas registered to the patient", got="none", advice="estimate the anatomy"
+        )
+    estimator = MorphInfer(load_weights(weights or shipped_weights("fisher-kolmogorov")))
+    atlas, patient = learning_anatomy(), labels.grid
+    core, whole = (
+        estimate.correspondence.carried_to_atlas(mask, patient, atlas.grid) >= 0.5
+        for mask in (labels.core, labels.whole)
+    )
+    window = look(core, whole, atlas.white_matter, atlas.gray_matter, atlas.grid)
+    forward = learning_forward(estimator.weights.model)
+    density = forward(estimator.point(window)[:5], atlas, days=[1.0])[0]
+    carried = estimate.correspondence.carried_to_patient(density.data, atlas.grid, patient)
+    return replace(density, data=np.clip(carried, 0, 1), grid=patient)
