@@ -12,7 +12,7 @@ from gliocast.inference.morph_infer.window import Window, look, mirrored
 _MAX_DRAWS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Examples for one step of training.
 
@@ -27,7 +27,7 @@ class Batch:
     truth: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Examples:
     """Draws batches from tumors; a batch depends on the seed and its number alone.
 
