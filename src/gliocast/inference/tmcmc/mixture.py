@@ -8,7 +8,6 @@ Source: Dempster, Laird and Rubin (1977); number of components by Schwarz's crit
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
@@ -91,12 +90,16 @@ def fit_mixture(
 def _first_responsibilities(
     points: np.ndarray, weights: np.ndarray, num_components: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Zero or one for each point and component, by k-means of points drawn by weight."""
-    if num_components == 1:
-        return np.ones((len(points), 1))
-    drawn = points[generator.choice(len(points), size=len(points), p=weights)]
-    centers, _ = kmeans2(drawn, num_components, minit="++", rng=generator)
-    distances = np.sum((points[:, None] - centers) ** 2, axis=2)
+    """Zero or one for each point and component: which of some centers, drawn far from each other, is nearest.
+
+    Source: Arthur and Vassilvitskii, k-means++ (2007): a center is drawn by squared distance from those before it.
+    """
+    distances = np.full((len(points), num_components), np.inf)
+    odds = weights
+    for column in range(num_components):
+        center = points[generator.choice(len(points), p=odds / odds.sum())]
+        distances[:, column] = np.sum((points - center) ** 2, axis=1)
+        odds = weights * distances.min(axis=1)
     return np.eye(num_components)[np.argmin(distances, axis=1)]
 
 

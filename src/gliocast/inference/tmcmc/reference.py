@@ -18,7 +18,8 @@ from gliocast.inference.tmcmc.mixture import GaussianMixture
 #: leaves tails to few particles.
 WIDENING = 2.0
 
-#: Share of the prior in a reference [1]; it finds what the normal distribution overlooks.
+#: Share of the prior in a reference [1]; it finds modes that the normal distribution overlooks, unless they are so
+#: small that none of these few particles comes near.
 PRIOR_SHARE = 0.1
 
 
