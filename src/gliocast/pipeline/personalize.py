@@ -8,11 +8,11 @@ from gliocast.anatomy import AnatomyEstimate, estimate_anatomy
 from gliocast.core import Density, InputError, Monitor, Patient, Plan, Posterior, Visit
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import FisherKolmogorov, Simulator, SingleScan
-from gliocast.inference import laplace
+from gliocast.inference import laplace_around
 from gliocast.observation import Misfit, misfit
 from gliocast.planning import ESTRO_EANO_MARGIN_MM, gross_tumor_volume, make_plan
 from gliocast.planning.margins import require_margin
-from gliocast.problem import outline_problem
+from gliocast.problem import outline_problem, temper
 
 #: Below this Dice of the whole tumor the reader is warned that the model doesn't describe the tumor [1].
 _POOR_FIT = 0.6
@@ -80,7 +80,9 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     simulator = Simulator(FisherKolmogorov(options.diffusivity_ratio))
     problem, guess = outline_problem(visit.labels, anatomy.anatomy, simulator=simulator)
     generator = np.random.default_rng(options.seed)
-    posterior = laplace(problem, start=guess.point, spread=guess.spread, generator=generator, progress=monitor.advance)
+    tempered = temper(problem, start=guess.point, spread=guess.spread, generator=generator, progress=monitor.advance)
+    problem, posterior = tempered.problem, laplace_around(tempered.problem, tempered.mode, generator=generator)
+    posterior = replace(posterior, diagnostics={**posterior.diagnostics, **tempered.diagnostics})
     monitor.begin("density")
     delivery = SingleScan(replace(simulator, progress=monitor.advance))
     density = problem.predict(posterior, anatomy.anatomy, forward=delivery)
