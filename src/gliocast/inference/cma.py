@@ -50,15 +50,17 @@ class Mode:
     Args:
         point: natural units, (num_parameters,).
         log_posterior: its unnormalized log-posterior.
-        covariance: of the search distribution at the end, straightened coordinates; it has the shape of the
-            posterior's peak, not its size, (num_parameters, num_parameters).
+        covariance: of the search distribution at the end, straightened coordinates; after CMA-ES it has the shape of
+            the posterior's peak, after Gauss-Newton its size too, (num_parameters, num_parameters).
         num_evaluations: how many points were evaluated.
+        method: "cma-es" or "gauss-newton".
     """
 
     point: np.ndarray
     log_posterior: float
     covariance: np.ndarray
     num_evaluations: int
+    method: str = "cma-es"
 
 
 def log_posterior(target: Target, points: np.ndarray) -> np.ndarray:

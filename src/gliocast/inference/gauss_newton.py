@@ -30,6 +30,9 @@ Differences = Literal["central", "forward"]
 #: Candidates of a step: factors on the damping, and on the length of the step that results [1].
 _DAMPING_FACTORS, _LENGTH_FACTORS = (0.0, 1.0, 1.0, 30.0), (1.0, 1.0, 3.0, 1.0)
 
+#: Length of differences, in standard deviations of the posterior, and at most, in those of the prior [1].
+_STEP, _MAX_STEP = 0.5, 0.3
+
 #: Posterior standard deviation that the first differences suppose, in those of the prior [1].
 _FIRST_STEP = 0.1
 
@@ -56,8 +59,8 @@ class GaussNewtonOptions:
     tolerance: float = 0.01
     max_iterations: int = 40
     num_starts: int = 14
-    step: float = 0.5
-    max_step: float = 0.3
+    step: float = _STEP
+    max_step: float = _MAX_STEP
     max_move: float = 1.0
     max_attempts: int = 4
 
@@ -144,7 +147,7 @@ def linearize(
     return Linearization(np.linalg.solve(directions, mean), z[0].astype(np.float64), count)
 
 
-def difference_directions(information: np.ndarray, *, step: float, max_step: float) -> np.ndarray:
+def difference_directions(information: np.ndarray, *, step: float = _STEP, max_step: float = _MAX_STEP) -> np.ndarray:
     """Steps that are orthogonal in the metric of a posterior and `step` standard deviations long, one per row.
 
     Along the axes, sensitivities of parameters that trade against each other would have to be exact to far more than a
@@ -154,6 +157,15 @@ def difference_directions(information: np.ndarray, *, step: float, max_step: flo
     factor = np.linalg.cholesky(information[::-1, ::-1])
     directions = step * np.linalg.inv(factor)[::-1, ::-1]
     return directions * np.minimum(1, max_step / np.abs(directions).max(axis=1))[:, None]
+
+
+def straight_scale(target: LinearizableTarget, point: np.ndarray) -> np.ndarray:
+    """Change of each straightened coordinate with its whitened one; parameters are independent in the prior."""
+    here = target.prior.whiten(point[None])
+    after, before = (
+        straighten(target.parameters, target.prior.color(here + h))[0] for h in (_PRIOR_STEP, -_PRIOR_STEP)
+    )
+    return (after - before) / (2 * _PRIOR_STEP)
 
 
 def gauss_newton(
@@ -260,9 +272,9 @@ class _Search:
 
     def mode(self) -> Mode:
         """The best point, and the inverse information there on the straightened axes."""
-        scale = self._straight_scale()
+        scale = straight_scale(self._target, self.point)
         covariance = np.linalg.inv(self._information) * np.outer(scale, scale)
-        return Mode(self.point, self.value, covariance, self.num_evaluations)
+        return Mode(self.point, self.value, covariance, self.num_evaluations, "gauss-newton")
 
     @property
     def _here(self) -> np.ndarray:
@@ -300,9 +312,3 @@ class _Search:
         )
         curvature = (2 * middle - after - before) / _PRIOR_STEP**2
         return (after - before) / (2 * _PRIOR_STEP), np.maximum(curvature, _LEAST_CURVATURE)
-
-    def _straight_scale(self) -> np.ndarray:
-        """Change of each straightened coordinate with its whitened one; parameters are independent in the prior."""
-        sides = [self._target.prior.color(self._here + side * _PRIOR_STEP) for side in (1, -1)]
-        after, before = (straighten(self._target.parameters, side)[0] for side in sides)
-        return (after - before) / (2 * _PRIOR_STEP)

@@ -12,12 +12,14 @@ Source: MacKay, Information Theory, Inference, and Learning Algorithms (2003), C
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gliocast.core import ConvergenceError, InputError, Posterior, Target
-from gliocast.inference.cma import CMAOptions, Mode, cma_search, log_posterior
+from gliocast.inference.cma import CMAOptions, Mode, log_posterior
+from gliocast.inference.gauss_newton import GaussNewtonOptions
+from gliocast.inference.mode import find_mode, is_linearizable
 from gliocast.inference.prior import bend, straighten
 
 #: Fall of the log-posterior over a difference step that is aimed at, and the band that is accepted [nat].
@@ -27,23 +29,35 @@ _FALL, _FALL_BAND = 0.5, (0.2, 1.5)
 _MAX_ATTEMPTS, _FLATTEST = 6, 0.05
 
 
+#: Rounds of differences by default: the search distribution of CMA-ES says less of the peak than sensitivities do.
+_NUM_ROUNDS = {"gauss-newton": 1, "cma-es": 3}
+
+
 @dataclass(frozen=True)
 class LaplaceOptions:
     """How to approximate.
 
     Args:
         num_samples: samples drawn from the Gaussian.
-        search: how the mode is sought.
-        num_rounds: how often the Hessian is taken, each time along the axes that the last one found.
+        search: how the mode is sought; None for Gauss-Newton where the target has features and CMA-ES elsewhere.
+        num_rounds: how often the Hessian is taken, each time along the axes that the last one found; None for 1 after
+            Gauss-Newton and 3 after CMA-ES. 0 believes the information matrix of Gauss-Newton as it is, for forward
+            models that take seconds.
     """
 
     num_samples: int = 1000
-    search: CMAOptions = field(default_factory=CMAOptions)
-    num_rounds: int = 3
+    search: GaussNewtonOptions | CMAOptions | None = None
+    num_rounds: int | None = None
 
     def __post_init__(self) -> None:
-        if self.num_samples < 1 or self.num_rounds < 1:
-            raise InputError("laplace", expected="positive counts", got=f"{self}", advice="use the defaults")
+        blind = self.num_rounds == 0 and isinstance(self.search, CMAOptions)
+        if self.num_samples < 1 or (self.num_rounds or 0) < 0 or blind:
+            raise InputError(
+                "laplace",
+                expected="positive counts, and at least one round after CMA-ES",
+                got=f"{self}",
+                advice="use the defaults",
+            )
 
 
 def laplace(
@@ -55,7 +69,7 @@ def laplace(
     options: LaplaceOptions | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Posterior:
-    """Mode by CMA-ES, then the Gaussian that has the posterior's curvature there.
+    """Find the mode, then the Gaussian that has the posterior's curvature there.
 
     Args:
         target: the posterior.
@@ -66,24 +80,52 @@ def laplace(
         progress: called with the fraction of the expected work that is done.
 
     Returns:
-        Samples and mode; `diagnostics` counts evaluations and, as ``flat_directions``, axes along which the posterior
-        is too flat for the approximation to be believed.
+        Samples and mode; see `laplace_around`. In `diagnostics`, ``fell_back`` says whether Gauss-Newton was tried in
+        vain and CMA-ES took its place.
 
     Raises:
+        InputError: the posterior vanishes all around the start.
         ConvergenceError: the search didn't converge, or the log-posterior falls in no direction from its result.
     """
     options = options or LaplaceOptions()
-    mode = cma_search(
-        target, start=start, spread=spread, generator=generator, options=options.search, progress=progress
-    )
+    mode = find_mode(target, start=start, spread=spread, generator=generator, options=options.search, progress=progress)
+    posterior = laplace_around(target, mode, generator=generator, options=options)
+    tried = not isinstance(options.search, CMAOptions) and is_linearizable(target)
+    fell_back = float(tried and mode.method == "cma-es")
+    return replace(posterior, diagnostics={**posterior.diagnostics, "fell_back": fell_back})
+
+
+def laplace_around(
+    target: Target, mode: Mode, *, generator: np.random.Generator, options: LaplaceOptions | None = None
+) -> Posterior:
+    """The Gaussian that has the posterior's curvature at a mode, whichever search found it.
+
+    Args:
+        target: the posterior.
+        mode: its highest point.
+        generator: draws the samples.
+        options: how to approximate.
+
+    Returns:
+        Samples and mode; `log_evidence` is the Gaussian's, `diagnostics` counts evaluations and, as
+        ``flat_directions``, axes along which the posterior is too flat for the approximation to be believed.
+
+    Raises:
+        ConvergenceError: the log-posterior falls in no direction from the mode.
+    """
+    options = options or LaplaceOptions()
     surface = _Surface(target, mode)
     covariance, num_flat = mode.covariance, 0
-    for _ in range(options.num_rounds):
+    usual = _NUM_ROUNDS[mode.method]
+    # a search that fell back to CMA-ES knows the peak's shape alone
+    least = 0 if mode.method == "gauss-newton" else 1
+    for _ in range(max(least, usual if options.num_rounds is None else options.num_rounds)):
         covariance, num_flat = _covariance(surface, _steps(surface, covariance))
     factor = np.linalg.cholesky(covariance)
     noise = generator.standard_normal((options.num_samples, len(covariance)))
     coordinates = surface.center + noise @ factor.T
     log_densities = -0.5 * np.sum(noise**2, axis=1) - np.log(np.diag(factor)).sum()
+    volume = 0.5 * len(covariance) * np.log(2 * np.pi) + float(np.log(np.diag(factor)).sum())
     return Posterior(
         parameters=target.parameters,
         samples=bend(target.parameters, coordinates),
@@ -95,6 +137,8 @@ def laplace(
             "evaluations": float(mode.num_evaluations + surface.num_evaluations),
             "flat_directions": float(num_flat),
         },
+        method=f"Laplace approximation, mode by {mode.method}",
+        log_evidence=surface.height + volume,
     )
 
 
@@ -149,12 +193,12 @@ def _covariance(surface: _Surface, steps: np.ndarray) -> tuple[np.ndarray, int]:
     """
     dim = len(steps)
     pairs = [(a, b) for a in range(dim) for b in range(a)]
-    corners = [sa * steps[a] + sb * steps[b] for a, b in pairs for sa, sb in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
+    corners = [sign * (steps[a] + steps[b]) for a, b in pairs for sign in (1, -1)]
     falls = surface.falls(np.concatenate([steps, -steps, np.array(corners).reshape(-1, dim)]))
     falls = np.where(np.isfinite(falls), falls, 10.0)
     hessian = np.diag(falls[:dim] + falls[dim : 2 * dim])
-    for (a, b), (pp, pm, mp, mm) in zip(pairs, falls[2 * dim :].reshape(-1, 4), strict=True):
-        hessian[a, b] = hessian[b, a] = (pp - pm - mp + mm) / 4
+    for (a, b), both in zip(pairs, falls[2 * dim :].reshape(-1, 2).sum(axis=1), strict=True):
+        hessian[a, b] = hessian[b, a] = (both - hessian[a, a] - hessian[b, b]) / 2
     values, vectors = np.linalg.eigh(hessian)
     if values[-1] <= 0:
         raise ConvergenceError(

@@ -25,6 +25,7 @@ that intervals computed with the one cover truths observed with the other.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 from scipy import ndimage
@@ -43,6 +44,9 @@ from gliocast.observation.visibility import (
     stabilize,
     visibility,
 )
+
+#: What a voxel of an outline counts; see `OutlineLikelihood`.
+Tempering = Literal["residuals", "stated", "independent"]
 
 CORE_THRESHOLD = Parameter(
     name="t1c_threshold",
@@ -110,17 +114,24 @@ class OutlineLikelihood:
         whole: the same for the whole-tumor outline.
         grid: where they and the density lie.
         errors: how outlines err.
-        weights: what one voxel of each outline counts [1], by outline ("core", "whole"); by default what
-            `errors.effective_observations` says.
+        tempering: what a voxel counts. "residuals": what the correlation of residuals leaves it, once `tempered` has
+            seen them, and until then as "stated": what `errors.effective_observations` says. "independent": once, as
+            in the dissertation.
+        weights: what one voxel of each outline counts [1], by outline ("core", "whole"), where it is known.
     """
 
     core: np.ndarray
     whole: np.ndarray
     grid: Grid
     errors: LabelErrors = field(default_factory=LabelErrors)
+    tempering: Tempering = "residuals"
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
+        if self.tempering not in get_args(Tempering):
+            raise InputError(
+                "tempering", expected=" or ".join(get_args(Tempering)), got=self.tempering, advice="use the default"
+            )
         require_shape(self.core, self.grid, "core outline")
         require_shape(self.whole, self.grid, "whole-tumor outline")
         if not self.whole.any():
@@ -128,13 +139,18 @@ class OutlineLikelihood:
 
     @classmethod
     def from_labels(
-        cls, labels: LabelMap, factors: tuple[int, int, int] = (1, 1, 1), errors: LabelErrors | None = None
+        cls,
+        labels: LabelMap,
+        factors: tuple[int, int, int] = (1, 1, 1),
+        errors: LabelErrors | None = None,
+        tempering: Tempering = "residuals",
     ) -> "OutlineLikelihood":
         """Outlines of a segmentation, averaged over blocks of `factors` voxels (padded like the anatomy)."""
         pad = [(0, -n % f) for n, f in zip(labels.grid.shape, factors, strict=True)]
         upper = tuple(n + after for n, (_, after) in zip(labels.grid.shape, pad, strict=True))
         core, whole = (block_mean(np.pad(mask, pad), factors) for mask in (labels.core, labels.whole))
-        return cls(core, whole, labels.grid.crop((0, 0, 0), upper).coarsen(factors), errors or LabelErrors())
+        grid = labels.grid.crop((0, 0, 0), upper).coarsen(factors)
+        return cls(core, whole, grid, errors or LabelErrors(), tempering)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -185,21 +201,35 @@ class OutlineLikelihood:
             stabilize(*belief, earlier, phi[row, size:], z[row, size:])
         return phi.ravel(), z.ravel()
 
-    def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> "OutlineLikelihood":
+    @property
+    def weighs_by_residuals(self) -> bool:
+        """Whether voxels are to count what `tempered` finds."""
+        return self.tempering == "residuals"
+
+    def tempered(
+        self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray
+    ) -> tuple["OutlineLikelihood", float]:
         """The same outlines with voxels that count what the correlation of their residuals leaves them.
 
         Args:
-            jacobian: derivatives of `features`' predictions by the parameters, (num_parameters, num_features).
-            residuals: of `features` at the same point, (num_features,).
+            jacobian: derivatives of `features`' predictions by all parameters, (num_parameters, num_features).
+            residuals: at the same point, (num_features,).
             covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
+
+        Returns:
+            The likelihood, and the number of independent observations that its voxels are worth [1].
         """
-        rows = zip(self.voxel_weights.items(), np.split(jacobian, len(self.parameters), axis=1), strict=True)
-        weights, counts = {}, {}
-        for ((name, weight), slopes), z in zip(rows, np.split(residuals, len(self.parameters)), strict=True):
-            shape = np.subtract(self.window.upper, self.window.lower)
-            fields = (part[..., :-1].reshape(*part.shape[:-1], *shape) / np.sqrt(weight) for part in (slopes, z))
-            weights[name], counts[name] = effective_weight(*fields, covariance, self.grid.spacing)
-        return replace(self, weights=weights)
+        if not self.weighs_by_residuals:
+            raise InputError("tempering", expected="by residuals", got=self.tempering, advice="keep the weights")
+        shape, parts = np.subtract(self.window.upper, self.window.lower), len(self.parameters)
+        rows = zip(np.split(jacobian, parts, axis=1), np.split(residuals, parts), strict=True)
+        weights, effective = {}, 0.0
+        for (name, weight), (slopes, z) in zip(self.voxel_weights.items(), rows, strict=True):
+            # as if each voxel counted once; the last feature is the prior of m
+            single = (part[..., :-1].reshape(*part.shape[:-1], *shape) / np.sqrt(weight) for part in (slopes, z))
+            weights[name], num_voxels = effective_weight(*single, covariance, self.grid.spacing)
+            effective += weights[name] * num_voxels
+        return replace(self, weights=weights), effective
 
     @cached_property
     def window(self) -> Box:
@@ -211,9 +241,9 @@ class OutlineLikelihood:
     def voxel_weights(self) -> dict[str, float]:
         """What one voxel term of each outline counts [1]."""
         names = ("core", "whole") if self.core.any() else ("whole",)
-        if self.weights is not None:
-            return dict(self.weights)
-        return {name: self._stated_weight(getattr(self, name)) for name in names}
+        if self.tempering == "independent":
+            return dict.fromkeys(names, 1.0)
+        return dict(self.weights or {name: self._stated_weight(getattr(self, name)) for name in names})
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Outlines as a rater might have drawn them: (2, x, y, z) bool, core and whole.

@@ -15,7 +15,7 @@ import numpy as np
 
 from gliocast.core import InputError, Monitor, Posterior
 from gliocast.data import content_key, unfinished_file
-from gliocast.problem import Guess, Problem
+from gliocast.problem import Guess, Problem, Tempered, temper
 
 #: Used unless one says otherwise.
 DEFAULT_METHOD = "laplace"
@@ -154,16 +154,16 @@ def _laplace_options() -> type:
 
 
 def _laplace(task: Task, options: Any) -> Posterior:
-    from gliocast.inference import laplace
+    from gliocast.inference import laplace_around
 
-    return laplace(
-        task.problem,
-        start=task.guess.point,
-        spread=task.guess.spread,
-        generator=task.generator,
-        options=options,
-        progress=task.monitor.advance,
-    )
+    tempered = _tempered(task)
+    return tempered.noted(laplace_around(tempered.problem, tempered.mode, generator=task.generator, options=options))
+
+
+def _tempered(task: Task) -> Tempered:
+    """The problem whose voxels count what the correlation of their residuals leaves them, and its mode."""
+    guess, advance = task.guess, task.monitor.advance
+    return temper(task.problem, start=guess.point, spread=guess.spread, generator=task.generator, progress=advance)
 
 
 def _tmcmc_options() -> type:
@@ -175,14 +175,16 @@ def _tmcmc_options() -> type:
 def _tmcmc(task: Task, options: Any) -> Posterior:
     from gliocast.inference.tmcmc import tmcmc
 
-    return tmcmc(
-        task.problem,
+    tempered = _tempered(task)
+    posterior = tmcmc(
+        tempered.problem,
         generator=task.generator,
         options=options,
         checkpoint=task.checkpoint,
         progress=task.monitor.advance,
         note=task.monitor.note,
     )
+    return tempered.noted(posterior)
 
 
 def _npe_options() -> type:

@@ -8,6 +8,7 @@ from gliocast.core import Anatomy, InputError, LabelMap
 from gliocast.growth import Simulator, SingleScan
 from gliocast.inference import IndependentPrior
 from gliocast.observation import OutlineLikelihood
+from gliocast.observation.mri import Tempering
 from gliocast.problem.problem import Problem
 
 #: Inference looks at the tumor on voxels of about this size [mm].
@@ -34,16 +35,25 @@ class Guess:
     spread: np.ndarray
 
 
-def outline_problem(labels: LabelMap, anatomy: Anatomy, *, simulator: Simulator | None = None) -> tuple[Problem, Guess]:
+def outline_problem(
+    labels: LabelMap, anatomy: Anatomy, *, simulator: Simulator | None = None, tempering: Tempering = "residuals"
+) -> tuple[Problem, Guess]:
     """The problem of a segmentation in an anatomy of the same grid, and where to begin.
 
     Both are coarsened to the inference spacing; the seed's prior is centered on the core and as wide as the tumor.
+
+    Args:
+        labels: the segmentation.
+        anatomy: tissue on its grid.
+        simulator: grows the tumor; by default Fisher-Kolmogorov growth.
+        tempering: what a voxel counts, see `OutlineLikelihood`. By "residuals", weights are provisional until `temper`
+            has fitted the problem once.
     """
     labels.grid.require_same(anatomy.grid, "segmentation")
     if not labels.whole.any():
         raise InputError("segmentation", expected="a tumor", got="only background", advice="segment it first")
     x, y, z = (max(1, round(INFERENCE_SPACING_MM / spacing)) for spacing in anatomy.grid.spacing)
-    observation = OutlineLikelihood.from_labels(labels, (x, y, z))
+    observation = OutlineLikelihood.from_labels(labels, (x, y, z), tempering=tempering)
     solver = replace(simulator or Simulator(), backend="numba-single", accuracy=INFERENCE_ACCURACY, progress=None)
     forward = SingleScan(solver)
     parameters = (*forward.parameters, *observation.parameters)

@@ -1,11 +1,12 @@
 """One patient's inverse problem: growth, observation and prior put together."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from itertools import chain
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from gliocast.core import (
     Prior,
     QualityError,
 )
+from gliocast.inference.gauss_newton import Mode, difference_directions, linearize, straight_scale
 from gliocast.problem.predictive import NUM_PREDICTIVE, PredictiveMaps, predictive_maps
 
 _Result = TypeVar("_Result")
@@ -33,6 +35,32 @@ class LinearizableObservation(ObservationModel, Protocol):
 
     def features(self, density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Stabilized predictions and standardized residuals, both (num_features,), one length for all densities."""
+        ...
+
+
+@runtime_checkable
+class TemperableObservation(LinearizableObservation, Protocol):
+    """An observation model whose voxels count what the correlation of their residuals leaves them."""
+
+    @property
+    def voxel_weights(self) -> Mapping[str, float]:
+        """What one voxel counts [1], by scan."""
+        ...
+
+    @property
+    def weighs_by_residuals(self) -> bool:
+        """Whether `tempered` changes anything, or weights were stated."""
+        ...
+
+    def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:
+        """The same with weights from a linearization, and the effective number of observations that they make.
+
+        Args:
+            jacobian: derivatives of `features`' predictions by all parameters, the forward's too,
+                (num_parameters, num_features).
+            residuals: at the same point, (num_features,).
+            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
+        """
         ...
 
 
@@ -74,6 +102,16 @@ class Problem:
         """What was seen, in the form that `simulate` draws."""
         return self.observation.observed
 
+    @property
+    def linearizable(self) -> bool:
+        """Whether the observation has features."""
+        return isinstance(self.observation, LinearizableObservation)
+
+    @property
+    def weighs_by_residuals(self) -> bool:
+        """Whether `tempered` changes anything."""
+        return isinstance(self.observation, TemperableObservation) and self.observation.weighs_by_residuals
+
     def log_prior(self, points: np.ndarray) -> np.ndarray:
         """Log-prior density on the straightened axes, (num_points, num_parameters) -> (num_points,)."""
         return self.prior.log_density(points)
@@ -111,6 +149,32 @@ class Problem:
         nothing = (np.full(size, np.nan, dtype=np.float32),) * 2
         phi, z = zip(*(row or nothing for row in rows), strict=True)
         return np.stack(phi), np.stack(z)
+
+    def tempered(self, mode: Mode) -> tuple["Problem", dict[str, float]]:
+        """The same problem with voxels that count what the correlation of their residuals at its mode leaves them.
+
+        Returns:
+            The problem; ``effective_observations`` in it, and as ``tempering_*`` what one voxel of each scan counts.
+
+        Raises:
+            InputError: the observation model has no such weights.
+        """
+        if not isinstance(self.observation, TemperableObservation):
+            raise InputError(
+                "tempering",
+                expected="an observation model that weighs voxels by their residuals",
+                got=type(self.observation).__name__,
+                advice="state its weights",
+            )
+        scale = straight_scale(self, mode.point)
+        information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
+        local = linearize(self, mode.point, difference_directions(information))
+        covariance = np.linalg.inv(local.information + np.eye(len(scale)))
+        problem = copy(self)
+        observation, effective = self.observation.tempered(local.jacobian, local.residuals, covariance)
+        problem.observation = observation
+        weights = {f"tempering_{name}": weight for name, weight in observation.voxel_weights.items()}
+        return problem, {"effective_observations": effective, **weights}
 
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Observations drawn at each point, (num_points, ...); a seed outside tissue shows no tumor."""

@@ -1,0 +1,96 @@
+"""What voxels count, found together with the mode: residuals need a fit, and a fit needs weights."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gliocast.core import InputError, Posterior
+from gliocast.inference import CMAOptions, GaussNewtonOptions, Mode, find_mode
+from gliocast.problem.problem import Problem
+
+
+@dataclass(frozen=True)
+class TemperingOptions:
+    """How to find what voxels count.
+
+    Args:
+        search: how modes are sought; None for Gauss-Newton where the observation has features.
+        max_rounds: fits after the first one, each with the weights that the residuals of the last leave.
+        tolerance: stop when the effective number of observations changed by less than this share [1]; posterior
+            standard deviations then change by half of it.
+    """
+
+    search: GaussNewtonOptions | CMAOptions | None = None
+    max_rounds: int = 4
+    tolerance: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.max_rounds < 1 or not 0 < self.tolerance < 1:
+            raise InputError(
+                "tempering",
+                expected="at least one round, and a tolerance in (0, 1)",
+                got=f"{self}",
+                advice="use the defaults",
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Tempered:
+    """A problem whose voxels count what the correlation of their residuals leaves them.
+
+    Args:
+        problem: the posterior, for any inverse method.
+        mode: its mode.
+        diagnostics: ``effective_observations``, ``tempering_rounds``, ``tempering_evaluations`` and what one voxel of
+            each outline counts; empty where the observation has no such choice.
+    """
+
+    problem: Problem
+    mode: Mode
+    diagnostics: Mapping[str, float]
+
+    def noted(self, posterior: Posterior) -> Posterior:
+        """A posterior of the problem, with what is known of the weights among its diagnostics."""
+        return replace(posterior, diagnostics={**posterior.diagnostics, **self.diagnostics})
+
+
+def temper(
+    problem: Problem,
+    *,
+    start: np.ndarray,
+    spread: np.ndarray,
+    generator: np.random.Generator,
+    options: TemperingOptions | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Tempered:
+    """Fit, weigh voxels by the correlation of the residuals, fit again from there, until the weights settle.
+
+    Args:
+        problem: the posterior, with provisional weights.
+        start: first guess, natural units, (num_parameters,).
+        spread: initial standard deviations of the search, straightened coordinates, (num_parameters,).
+        generator: source of randomness.
+        options: how.
+        progress: called with the fraction of the expected work that is done.
+
+    Raises:
+        InputError: the posterior vanishes all around the start.
+        ConvergenceError: the search didn't converge.
+    """
+    options = options or TemperingOptions()
+    mode = find_mode(
+        problem, start=start, spread=spread, generator=generator, options=options.search, progress=progress
+    )
+    if not problem.weighs_by_residuals:
+        return Tempered(problem, mode, {})
+    evaluations, effective, num_rounds = mode.num_evaluations, np.inf, 0
+    while num_rounds < options.max_rounds:
+        problem, figures = problem.tempered(mode)
+        mode = find_mode(problem, start=mode.point, spread=0.1 * spread, generator=generator, options=options.search)
+        evaluations, num_rounds = evaluations + mode.num_evaluations, num_rounds + 1
+        before, effective = effective, figures["effective_observations"]
+        if abs(np.log(effective / before)) < options.tolerance:
+            break
+    counts = {"tempering_rounds": float(num_rounds), "tempering_evaluations": float(evaluations)}
+    return Tempered(problem, mode, {**figures, **counts})
