@@ -5,6 +5,7 @@ from gliocast.problem.first_visit import OutlineStart, density_from_adc
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
 from gliocast.problem.predictive import PredictiveStatistic, predictive_check
 from gliocast.problem.problem import Problem
+from gliocast.problem.reweigh import reweighed
 from gliocast.problem.visits import VisitPrediction, VisitProblem, predict_visit, visit_problem
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "outline_problem",
     "predict_visit",
     "predictive_check",
+    "reweighed",
     "ten_parameter_problem",
     "visit_problem",
 ]
