@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gliocast.cohort import atlas_anatomy
-from gliocast.core import SCHEMAS, Anatomy, Density, LabelMap, Posterior, Volume
+from gliocast.core import SCHEMAS, Anatomy, Density, GliocastError, LabelMap, Posterior, Volume
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import AgedScan, Simulator
 from gliocast.inference import laplace
@@ -123,14 +123,19 @@ def main() -> None:
     factor = max(1, round(options.spacing))
     anatomy = atlas_anatomy(load_mni152()).coarsen((factor, factor, factor))
     problem, guess = pose(anatomy, options)
-    print(f"weights of T1c, FLAIR, PET: {', '.join(f'{w:.3f}' for w in problem.observation.weights)}")
+    print(f"weights of T1c, FLAIR, PET: {', '.join(f'{w:.3f}' for w in problem.observation.weights)}", flush=True)
     results = {}
     for name in options.methods:
         problem.num_simulations, since = 0, time.perf_counter()
-        posterior = METHODS[name](problem, guess, np.random.default_rng(options.seed))
+        try:
+            posterior = METHODS[name](problem, guess, np.random.default_rng(options.seed))
+        except GliocastError as error:  # a method that gives up doesn't take the others' results with it
+            print(f"{name}: {error}", flush=True)
+            continue
         results[name] = Result(posterior, problem.num_simulations, time.perf_counter() - since)
         print(f"{name}: {results[name].num_simulations} simulations, {results[name].seconds:.0f} s", flush=True)
-    print_table(results)
+    if results:
+        print_table(results)
 
 
 def print_table(results: dict[str, Result]) -> None:

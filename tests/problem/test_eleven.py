@@ -7,7 +7,13 @@ import pytest
 
 from gliocast.core import SCHEMAS, Anatomy, Grid, InputError, LabelMap, Posterior, Volume
 from gliocast.growth import AgedScan, KnownAge, Simulator, SingleScan
-from gliocast.problem import PAPER_RANGES, eleven_parameter_problem, predictive_check, ten_parameter_problem
+from gliocast.problem import (
+    PAPER_RANGES,
+    eleven_parameter_problem,
+    predictive_check,
+    reweighed,
+    ten_parameter_problem,
+)
 
 SPACING = 4.0
 #: D_w, rho, T, seed, c_T1c, sigma_alpha, c_FLAIR, b, sigma
@@ -146,6 +152,32 @@ def test_a_misfit_shows_in_replicates_and_a_fit_does_not(brain, density, posed):
     assert bad["image 1 correlation"] <= 1 / 61 + 1e-9
 
 
+def test_weights_can_be_told_by_residuals(posed):
+    """The estimator gets each scan's own fields on the grid: PET's answer to b is u, and its residual the noise."""
+    problem, _ = posed
+    given = []
+
+    def estimate(sensitivities, residuals, covariance, spacing):
+        given.append((sensitivities, residuals, covariance))
+        return 0.1 * len(given), 1.0
+
+    posterior = around(problem, TRUTH, 0.01, np.random.default_rng(0))
+    new = reweighed(problem, posterior, estimate)
+    np.testing.assert_allclose(new.observation.weights, [0.1, 0.2, 0.3])
+    shape = problem.anatomy.grid.shape
+    for sensitivities, residuals, covariance in given:
+        assert sensitivities.shape == (11, *shape)
+        assert residuals.shape == shape
+        assert covariance.shape == (11, 11)
+    names = [p.name for p in problem.parameters]
+    pet = given[2]
+    uptake = pet[0][names.index("pet_uptake")]
+    density = problem.forward(TRUTH[:6], problem.anatomy)[0].data * problem.anatomy.brain
+    assert np.corrcoef(uptake.ravel(), density.ravel())[0, 1] > 0.9999
+    assert pet[1][problem.anatomy.brain].std() == pytest.approx(1, abs=0.05)
+    assert not given[0][0][names.index("pet_noise")].any()
+
+
 def test_bad_input_is_refused(brain, density, posed):
     labels, image = scans(density, np.random.default_rng(0))
     with pytest.raises(InputError, match="tempered"):
@@ -153,8 +185,7 @@ def test_bad_input_is_refused(brain, density, posed):
     hollow = LabelMap(np.where(labels.data == 1, 2, labels.data), labels.grid, labels.schema)
     with pytest.raises(InputError, match="outline_problem"):
         eleven_parameter_problem(hollow, image, brain, spacing_mm=SPACING)
-    shifted = Volume(image.data, Grid(image.grid.shape, np.diag([SPACING] * 3 + [1.0]) + np.eye(4)[::-1] * 0 + 0))
-    other = Volume(shifted.data, brain.grid.crop((1, 0, 0), (22, 20, 20)))
+    other = Volume(image.data, brain.grid.crop((1, 0, 0), (22, 20, 20)))
     with pytest.raises(InputError, match="PET"):
         eleven_parameter_problem(labels, other, brain, spacing_mm=SPACING)
     with pytest.raises(InputError, match="positive width"):

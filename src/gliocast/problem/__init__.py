@@ -6,6 +6,7 @@ from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, 
 from gliocast.problem.predictive import EXCEEDED_DENSITIES, PredictiveMaps, predictive_maps
 from gliocast.problem.problem import Problem
 from gliocast.problem.replicates import PredictiveStatistic, predictive_check
+from gliocast.problem.reweigh import reweighed
 from gliocast.problem.temper import Tempered, TemperingOptions, temper
 from gliocast.problem.visits import VisitPrediction, VisitProblem, predict_visit, visit_problem
 
@@ -30,6 +31,7 @@ __all__ = [
     "predict_visit",
     "predictive_check",
     "predictive_maps",
+    "reweighed",
     "temper",
     "ten_parameter_problem",
     "visit_problem",

@@ -8,7 +8,7 @@ Source: Ezhov, dissertation (2023), Chapter 6, which begins with inverse ADC, in
 visit, and predicts those after it. The likelihood here is `OutlineLikelihood`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,9 @@ from gliocast.problem.shape import coarsened, coarsening, equivalent_radius
 
 #: Initial spread of a search on the straightened axes [1].
 _SPREAD = 0.5
+
+#: Densities held at a time.
+_CHUNK = 16
 
 #: Slowest growth of the whole tumor's radius that a first guess assumes [mm/d]; segmentations may even shrink.
 _MIN_SPEED = 0.005
@@ -77,10 +80,10 @@ class VisitProblem(Problem):
         """Outlines of the second visit drawn at each point, (num_points, 2, x, y, z)."""
         return super().simulate(np.asarray(points)[:, self._columns], generator)
 
-    def outlines_on(
+    def seen_on(
         self, points: np.ndarray, day: float, generator: np.random.Generator
-    ) -> tuple[np.ndarray, list[Density]]:
-        """Outlines drawn, and the densities behind them, on any day after the first visit; one for each point.
+    ) -> Iterator[tuple[Density, np.ndarray]]:
+        """The density on any day after the first visit, and outlines drawn of it, for each point in turn.
 
         Points from which growth can't begin are left out.
         """
@@ -92,20 +95,11 @@ class VisitProblem(Problem):
                 return None
 
         own = columns_of(self.observation.parameters, self.parameters)
-        pairs = [
-            (density, point[own])
-            for density, point in zip(self._map(grow, points), points, strict=True)
-            if density is not None
-        ]
-        if len(pairs) < len(points) / 2:
-            raise QualityError(
-                "prediction",
-                expected="posterior samples that can grow",
-                got=f"{len(points) - len(pairs)} of {len(points)} that can't",
-                advice="check the tissue maps around the tumor",
-            )
-        drawn = [self.observation.sample(density, values, generator) for density, values in pairs]
-        return np.stack(drawn), [density for density, _ in pairs]
+        for first in range(0, len(points), _CHUNK):  # all densities together may not fit into memory
+            chunk = points[first : first + _CHUNK]
+            for point, density in zip(chunk, self._map(grow, chunk), strict=True):
+                if density is not None:
+                    yield density, self.observation.sample(density, point[own], generator)
 
 
 def visit_problem(
@@ -221,13 +215,26 @@ def predict_visit(
             advice="count days from the first visit",
         )  # fmt: skip
     require_posterior_of(problem.parameters, posterior)
-    outlines, densities = problem.outlines_on(posterior.drawn(num_samples), day, generator)
     grid = problem.anatomy.grid
-    volumes = outlines.sum(axis=(2, 3, 4)) * grid.voxel_volume / 1000
-    core, whole = (Volume(share.astype(np.float32), grid) for share in outlines.mean(axis=0))
-    grown = np.stack([density.data for density in densities])
-    mean = Density(grown.mean(axis=0), grid, day, standard_deviation=grown.std(axis=0))
-    return VisitPrediction(day, volumes, core, whole, mean)
+    volumes, shown = [], np.zeros((2, *grid.shape))
+    mean, scatter = np.zeros(grid.shape), np.zeros(grid.shape)
+    for count, (density, outlines) in enumerate(problem.seen_on(posterior.drawn(num_samples), day, generator), 1):
+        volumes.append(outlines.sum(axis=(1, 2, 3)) * grid.voxel_volume / 1000)
+        shown += outlines
+        step = density.data - mean  # Welford's mean and sum of squares
+        mean += step / count
+        scatter += step * (density.data - mean)
+    if len(volumes) < num_samples / 2:
+        raise QualityError(
+            "prediction",
+            expected="posterior samples that can grow",
+            got=f"{num_samples - len(volumes)} of {num_samples} that can't",
+            advice="check the tissue maps around the tumor",
+        )
+    core, whole = (Volume((part / len(volumes)).astype(np.float32), grid) for part in shown)
+    spread = np.sqrt(scatter / len(volumes)).astype(np.float32)
+    density = Density(mean.astype(np.float32), grid, day, standard_deviation=spread)
+    return VisitPrediction(day, np.array(volumes), core, whole, density)
 
 
 def require_posterior_of(parameters: tuple[Parameter, ...], posterior: Posterior) -> None:
