@@ -285,6 +285,8 @@ def test_t1_that_is_no_brain_by_its_anatomy_is_refused(spoil, small_patient_fold
         ("--labels", "", "one of brats-2021, brats-2023"),
         ("--labels", "brats-2023", "also 4"),
         ("--seed", "-1", "a nonnegative integer"),
+        ("--method", "nonsense", "one of laplace, tmcmc, npe"),
+        ("--samples", "0", "positive counts"),
     ],
 )
 def test_wrong_option_value_is_refused(option, value, said, small_patient_folder, refused):

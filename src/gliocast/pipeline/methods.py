@@ -139,12 +139,13 @@ def find_method(name: str) -> Method:
 
 
 def _key(method: Method, settings: Any, problem: Problem, guess: Guess, seed: int) -> str:
-    """Hash of all that a result depends on."""
+    """Hash of all that a result depends on; what no array shows shows in the likelihood of the guess."""
     anatomy = problem.anatomy
     tissue = (anatomy.white_matter, anatomy.gray_matter, anatomy.csf, anatomy.brain, anatomy.grid.affine)
     probes = problem.prior.color(np.outer((-1.0, 0.0, 2.0), np.ones(len(problem.parameters))))
-    words = (version("gliocast"), method.name, repr(settings), repr(problem.forward))
-    return content_key("fit", *words, seed, problem.observed, *tissue, probes, guess.point, guess.spread)
+    likelihood = problem.log_likelihood(guess.point[None])
+    words = (version("gliocast"), method.name, repr(settings), *(parameter.name for parameter in problem.parameters))
+    return content_key("fit", *words, seed, problem.observed, *tissue, probes, likelihood, guess.point, guess.spread)
 
 
 def _laplace_options() -> type:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from gliocast.anatomy import AnatomyEstimate, estimate_anatomy
 from gliocast.core import Density, InputError, Monitor, Patient, Plan, Posterior, Prior, Visit
 from gliocast.data.atlas import load_mni152
@@ -159,8 +161,8 @@ def _posterior_warnings(posterior: Posterior) -> list[str]:
     warnings = list(sentences(parameters_at_bound(posterior)))
     if posterior.diagnostics.get("flat_directions"):
         warnings.append("the posterior is flat in some direction: standard deviations and intervals are too narrow")
-    if posterior.effective_sample_size < _FEW_SAMPLES:
-        warnings.append(
-            f"the posterior rests on {posterior.effective_sample_size:.0f} effective samples: its intervals are rough"
-        )
+    # a sampler knows best how much its samples depend on each other; their weights alone don't show it
+    effective = min(posterior.effective_sample_size, posterior.diagnostics.get("effective_samples", np.inf))
+    if effective < _FEW_SAMPLES:
+        warnings.append(f"the posterior rests on {effective:.0f} independent samples: its intervals are rough")
     return warnings

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from scipy import ndimage
 
 from gliocast.core import Posterior, Prior
@@ -135,16 +136,17 @@ def _label(axes: Axes, posterior: Posterior, columns: tuple[int, int], num: int)
     """Numbers and symbols at the outer panels only."""
     column, row = columns
     axes.tick_params(labelsize=7, length=2.5, pad=2)
-    axes.locator_params(axis="x", nbins=3)
+    axes.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
     if row == num - 1:
-        axes.set_xlabel(axis_label(posterior.parameters[column]), fontsize=9, labelpad=3)
+        axes.set_xlabel(axis_label(posterior.parameters[column]), fontsize=9)
+        axes.xaxis.set_label_coords(0.5, -0.40 / axes.get_position().width / PAGE_WIDTH_IN)
         axes.tick_params(axis="x", labelrotation=45)
     else:
         axes.tick_params(labelbottom=False)
     if column == row:
         axes.set_yticks([])
         return
-    axes.locator_params(axis="y", nbins=3)
+    axes.yaxis.set_major_locator(MaxNLocator(4, prune="both"))
     if column == 0:
         axes.set_ylabel(axis_label(posterior.parameters[row]), fontsize=9)
         axes.yaxis.set_label_coords(-0.46 / axes.get_position().width / PAGE_WIDTH_IN, 0.5)
