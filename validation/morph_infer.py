@@ -13,12 +13,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from gliocast.pipeline.morph_infer import learning_problem, refined
 
-from gliocast.cohort.atlas_tumors import MODELS, TumorSource, learning_anatomy, learning_forward
+from gliocast.cohort.atlas_tumors import LEARNING_PRESSURE_KPA, MODELS, TumorSource, learning_anatomy, learning_forward
 from gliocast.cohort.examples import see
-from gliocast.core import ConvergenceError, InputError, dice
+from gliocast.core import SCHEMAS, ConvergenceError, InputError, LabelMap, dice
+from gliocast.growth import MassEffect, Simulator
 from gliocast.inference.morph_infer import MorphInfer, load_weights, shipped_weights
+from gliocast.pipeline.morph_infer import MorphInferOptions, refined
+from gliocast.problem import Problem, outline_problem
 
 #: The seed of tumors that no network was trained on.
 TEST_SEED = 1000
@@ -43,6 +45,17 @@ def errors(found: np.ndarray | None, truth: np.ndarray) -> list[float]:
     tissue = inside[0] | inside[1]
     means = [float(difference[part].mean()) if part.any() else 0.0 for part in (*inside, tissue)]
     return [dice(found > level, truth > level) for level in LEVELS] + means
+
+
+def problem_of(model: str, truth: np.ndarray, thresholds: np.ndarray) -> Problem:
+    """The inverse problem of a tumor that is outlined exactly."""
+    grid = learning_anatomy().grid
+    core, whole = (truth > level for level in thresholds)
+    labels = LabelMap(np.select([core, whole], [1, 2]).astype(np.uint8), grid, SCHEMAS["brats-2021"])
+    if model == "fisher-kolmogorov":
+        return outline_problem(labels, learning_anatomy())[0]
+    known = {"tumor_pressure": LEARNING_PRESSURE_KPA}
+    return outline_problem(labels, learning_anatomy(), simulator=Simulator(MassEffect()), known=known)[0]
 
 
 def grown(forward, values: np.ndarray) -> np.ndarray | None:
@@ -78,8 +91,10 @@ def main() -> None:
             covered.append(calibration(estimator, tumor, window))
         if options.refine:
             since = time.perf_counter()
-            problem = learning_problem(options.model, truth, tumor.thresholds)
-            point = refined(problem, estimator, window, generator=np.random.default_rng(number)).mode
+            problem = problem_of(options.model, truth, tumor.thresholds)
+            generator = np.random.default_rng(number)
+            given = estimator.condition(window, problem.parameters, generator=generator)
+            point = refined(problem, given, MorphInferOptions(), generator=generator).mode
             seconds["refined"].append(time.perf_counter() - since)
             rows["refined"].append(errors(grown(forward, point[:5]), truth))
         shown = " ".join(f"{name} {np.round(part[-1], 3).tolist()}" for name, part in rows.items() if part)

@@ -53,6 +53,7 @@ class GaussNewtonOptions:
         max_step: ... but at most this along any parameter, in standard deviations of the prior.
         max_move: longest step along any parameter, in standard deviations of the prior.
         max_attempts: batches of candidates that are tried per linearization.
+        num_candidates: steps in such a batch, up to 4; 2 for models that take seconds.
     """
 
     differences: Differences = "central"
@@ -63,10 +64,12 @@ class GaussNewtonOptions:
     max_step: float = _MAX_STEP
     max_move: float = 1.0
     max_attempts: int = 4
+    num_candidates: int = 4
 
     def __post_init__(self) -> None:
         positive = min(self.tolerance, self.step, self.max_step, self.max_move) > 0
         counts = min(self.max_iterations, self.max_attempts) > 0 and self.num_starts >= 0
+        counts = counts and 0 < self.num_candidates <= len(_LENGTH_FACTORS)
         if self.differences not in get_args(Differences) or not (positive and counts):
             raise InputError(
                 "search",
@@ -107,7 +110,6 @@ def linearize(
     directions: np.ndarray,
     *,
     differences: Differences = "central",
-    jacobian_target: LinearizableTarget | None = None,
 ) -> Linearization:
     """Sensitivities of a target's features at a point in natural units, by differences in one batch.
 
@@ -119,16 +121,15 @@ def linearize(
         point: natural units, (num_parameters,).
         directions: steps of the differences, one per row, whitened coordinates, (num_parameters, num_parameters).
         differences: to both sides, or to one.
-        jacobian_target: a cheaper target with the same parameters and features for the sensitivities.
 
     Raises:
         ConvergenceError: the features can't be evaluated at the point itself.
     """
-    cheap, here = jacobian_target or target, target.prior.whiten(point[None])
+    cheap, here = target.for_sensitivities, target.prior.whiten(point[None])
     sides = [directions, -directions] if differences == "central" else [directions]
     phi, z = cheap.features(np.concatenate([point[None], target.prior.color(here + np.concatenate(sides))]))
     count = len(phi)
-    if jacobian_target is not None:
+    if cheap is not target:
         _, z = target.features(point[None])
         count += 1
     if np.isnan(phi[0]).any() or np.isnan(z[0]).any():
@@ -175,7 +176,6 @@ def gauss_newton(
     spread: np.ndarray | None = None,
     generator: np.random.Generator | None = None,
     options: GaussNewtonOptions | None = None,
-    jacobian_target: LinearizableTarget | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Mode:
     """Maximize the posterior by damped Gauss-Newton steps.
@@ -186,8 +186,6 @@ def gauss_newton(
         spread: standard deviations of the starts around it, straightened coordinates, (num_parameters,).
         generator: draws these starts; without spread or generator the search begins at `start`.
         options: how to search.
-        jacobian_target: a cheaper target with the same parameters and features that the sensitivities are taken of
-            (Fisher-Kolmogorov growth in place of mass effect); value and residuals are the target's own.
         progress: called with the fraction of the expected work that is done.
 
     Returns:
@@ -198,7 +196,7 @@ def gauss_newton(
         ConvergenceError: the iterations ran out.
     """
     options = options or GaussNewtonOptions()
-    search = _Search(target, options, jacobian_target)
+    search = _Search(target, options)
     search.begin(_starts(target, start, spread, generator, options))
     for iteration in range(options.max_iterations):
         if progress is not None:
@@ -231,10 +229,8 @@ def _starts(
 class _Search:
     """Where a Gauss-Newton search stands."""
 
-    def __init__(
-        self, target: LinearizableTarget, options: GaussNewtonOptions, jacobian_target: LinearizableTarget | None
-    ) -> None:
-        self._target, self._options, self._jacobian_target = target, options, jacobian_target
+    def __init__(self, target: LinearizableTarget, options: GaussNewtonOptions) -> None:
+        self._target, self._options = target, options
         self._damping, self.num_evaluations = 0.1, 0
         self.promise = np.inf
 
@@ -288,7 +284,6 @@ class _Search:
             self.point,
             difference_directions(self._information, step=options.step, max_step=options.max_step),
             differences=options.differences,
-            jacobian_target=self._jacobian_target,
         )
         self.num_evaluations += local.num_evaluations
         slope, curvature = self._prior_terms()
@@ -298,7 +293,9 @@ class _Search:
     def _moves(self, gradient: np.ndarray) -> np.ndarray:
         """Candidate steps, (num_candidates, num_parameters)."""
         moves = []
-        for damping, length in zip(_DAMPING_FACTORS, _LENGTH_FACTORS, strict=True):
+        for damping, length in list(zip(_DAMPING_FACTORS, _LENGTH_FACTORS, strict=True))[
+            : self._options.num_candidates
+        ]:
             damped = self._information + self._damping * damping * np.diag(np.diag(self._information))
             move = length * np.linalg.solve(damped, gradient)
             moves.append(move * min(1.0, self._options.max_move / np.abs(move).max()))

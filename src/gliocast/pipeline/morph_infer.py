@@ -7,7 +7,7 @@ density back.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -15,17 +15,22 @@ from gliocast.anatomy import AnatomyEstimate
 from gliocast.cohort.atlas_tumors import learning_anatomy, learning_forward
 from gliocast.core import Density, InputError, LabelMap, Posterior
 from gliocast.growth import Held
+from gliocast.inference import GaussNewtonOptions, LaplaceOptions, laplace_around, straighten
 from gliocast.inference.morph_infer import (
     MorphInfer,
-    Refinement,
     load_weights,
     look,
     look_at_patient,
-    refine,
     shipped_weights,
 )
 from gliocast.observation import OutlineLikelihood
-from gliocast.problem import Problem
+from gliocast.problem import Problem, TemperingOptions, temper
+
+Refinement = Literal["none", "map", "tmcmc"]
+
+#: How a mode is sought and weights are found where a solve takes seconds: from the answer alone, in few solves.
+_THRIFTY = GaussNewtonOptions(num_starts=0, num_candidates=2, tolerance=0.1, max_iterations=12)
+_THRIFTY_TEMPERING = TemperingOptions(search=_THRIFTY, max_rounds=1)
 
 
 @dataclass(frozen=True)
@@ -88,16 +93,52 @@ def morph_infer(
         note(
             f"network: {', '.join(f'{p.symbol} {x:.3g}' for p, x in zip(answer.parameters, answer.mode, strict=True))}"
         )
-    return refine(
+    return refined(problem, answer, options, generator=generator, checkpoint=checkpoint, progress=progress, note=note)
+
+
+def refined(
+    problem: Problem,
+    answer: Posterior,
+    options: MorphInferOptions,
+    *,
+    generator: np.random.Generator,
+    checkpoint: Path | None = None,
+    progress: Callable[[float], None] | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Posterior:
+    """Posterior of the problem, found in narrow ranges around the network's answer, as the paper proposes.
+
+    "map" climbs to the mode from the answer and takes the Laplace approximation there; "tmcmc" tempers from the
+    answer's normal distribution to the posterior.
+    """
+    if options.refinement == "none":
+        return answer
+    expensive = problem.sensitivity_forward is not None
+    tempered = temper(
         problem,
-        answer,
-        refinement=options.refinement,
+        start=answer.mode,
+        spread=straighten(answer.parameters, answer.samples).std(axis=0),
         generator=generator,
-        num_samples=options.num_samples,
-        checkpoint=checkpoint,
+        options=_THRIFTY_TEMPERING if expensive else None,
         progress=progress,
-        note=note,
     )
+    if options.refinement == "map":
+        rounds = 0 if expensive else None
+        choices = LaplaceOptions(num_samples=options.num_samples, num_rounds=rounds)
+        found = laplace_around(tempered.problem, tempered.mode, generator=generator, options=choices)
+    else:
+        from gliocast.inference.tmcmc import Reference, TMCMCOptions, tmcmc
+
+        found = tmcmc(
+            tempered.problem,
+            generator=generator,
+            options=TMCMCOptions(num_samples=options.num_samples),
+            start=Reference.from_posterior(problem.prior, answer),
+            checkpoint=checkpoint,
+            progress=progress,
+            note=note,
+        )
+    return tempered.noted(replace(found, method=f"{answer.method}, refined: {found.method or options.refinement}"))
 
 
 def morph_infer_in_atlas(labels: LabelMap, estimate: AnatomyEstimate, *, weights: Path | None = None) -> Density:

@@ -1,15 +1,17 @@
 """The inverse problem of one segmentation: which growth, which likelihood, which prior, and where a search begins."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gliocast.core import Anatomy, InputError, LabelMap
-from gliocast.growth import Simulator, SingleScan
+from gliocast.core import Anatomy, Forward, InputError, LabelMap
+from gliocast.growth import FisherKolmogorov, Held, MassEffect, Simulator, SingleScan
 from gliocast.inference import IndependentPrior
 from gliocast.observation import OutlineLikelihood
 from gliocast.observation.mri import Tempering
 from gliocast.problem.problem import Problem
+from gliocast.problem.shape import central_point, coarsening, equivalent_radius, front_shape
 
 #: Inference looks at the tumor on voxels of about this size [mm].
 INFERENCE_SPACING_MM = 2.0
@@ -36,7 +38,12 @@ class Guess:
 
 
 def outline_problem(
-    labels: LabelMap, anatomy: Anatomy, *, simulator: Simulator | None = None, tempering: Tempering = "residuals"
+    labels: LabelMap,
+    anatomy: Anatomy,
+    *,
+    simulator: Simulator | None = None,
+    known: Mapping[str, float] | None = None,
+    tempering: Tempering = "residuals",
 ) -> tuple[Problem, Guess]:
     """The problem of a segmentation in an anatomy of the same grid, and where to begin.
 
@@ -45,27 +52,35 @@ def outline_problem(
     Args:
         labels: the segmentation.
         anatomy: tissue on its grid.
-        simulator: grows the tumor; by default Fisher-Kolmogorov growth.
+        simulator: grows the tumor; by default Fisher-Kolmogorov growth. Sensitivities of mass effect are taken of
+            Fisher-Kolmogorov growth, which costs a hundredth of it, where the pressure is known.
+        known: values of parameters of the growth that aren't inferred, by name.
         tempering: what a voxel counts, see `OutlineLikelihood`. By "residuals", weights are provisional until `temper`
             has fitted the problem once.
     """
     labels.grid.require_same(anatomy.grid, "segmentation")
     if not labels.whole.any():
         raise InputError("segmentation", expected="a tumor", got="only background", advice="segment it first")
-    x, y, z = (max(1, round(INFERENCE_SPACING_MM / spacing)) for spacing in anatomy.grid.spacing)
-    observation = OutlineLikelihood.from_labels(labels, (x, y, z), tempering=tempering)
+    factors = coarsening(anatomy.grid, INFERENCE_SPACING_MM)
+    observation = OutlineLikelihood.from_labels(labels, factors, tempering=tempering)
     solver = replace(simulator or Simulator(), backend="numba-single", accuracy=INFERENCE_ACCURACY, progress=None)
-    forward = SingleScan(solver)
+    forward = Held(SingleScan(solver), known) if known else SingleScan(solver)
     parameters = (*forward.parameters, *observation.parameters)
-    voxels = np.argwhere(labels.core if labels.core.any() else labels.whole)
-    # the centroid of a bent or bilateral tumor may lie in fluid; the tumor's voxel next to it doesn't
-    nearest = voxels[np.argmin(np.sum((voxels - voxels.mean(axis=0)) ** 2, axis=1))]
-    center = anatomy.grid.world_from_voxel(nearest)
-    width = _radius(float(labels.whole.sum()) * anatomy.grid.voxel_volume)
+    center = central_point(labels.core if labels.core.any() else labels.whole, labels.grid)
+    width = equivalent_radius(labels.whole, labels.grid)
     seed = {f"seed_{axis}": (float(position), width) for axis, position in zip("xyz", center, strict=True)}
     prior = IndependentPrior.from_typical(parameters, known=seed)
-    problem = Problem(forward, anatomy.coarsen((x, y, z)), observation, prior)
+    cheaper = _cheaper(solver, forward)
+    problem = Problem(forward, anatomy.coarsen(factors), observation, prior, sensitivity_forward=cheaper)
     return problem, _guess_from_moments(labels, prior)
+
+
+def _cheaper(solver: Simulator, forward: Forward) -> Forward | None:
+    """Growth whose sensitivities stand in for those of mass effect, where the parameters are the same."""
+    if not isinstance(solver.model, MassEffect):
+        return None
+    plain = SingleScan(replace(solver, model=FisherKolmogorov(solver.model.diffusivity_ratio)))
+    return plain if plain.parameters == forward.parameters else None
 
 
 def _guess_from_moments(labels: LabelMap, prior: IndependentPrior) -> Guess:
@@ -76,18 +91,13 @@ def _guess_from_moments(labels: LabelMap, prior: IndependentPrior) -> Guess:
     """
     names = [parameter.name for parameter in prior.parameters]
     middle = dict(zip(names, prior.location, strict=True))
-    whole, core = (_radius(float(part.sum()) * labels.grid.voxel_volume) for part in (labels.whole, labels.core))
     if "t1c_threshold" in middle:
-        front_width = max(whole - core, 1.0) / (middle["t1c_threshold"] - middle["flair_threshold"])
+        length, number = front_shape(labels, middle["t1c_threshold"], middle["flair_threshold"])
     else:
-        front_width = whole / 6
+        radius = equivalent_radius(labels.whole, labels.grid)
+        length, number = radius / np.sqrt(12), np.sqrt(3)  # a front a sixth of the radius wide
     typical = {parameter.name: parameter.typical for parameter in prior.parameters}
-    middle["diffusion_length"] = np.log(np.clip(np.sqrt(whole * front_width / 2), *typical["diffusion_length"]))
-    middle["growth_number"] = np.log(np.clip(np.sqrt(whole / (2 * front_width)), *typical["growth_number"]))
+    middle["diffusion_length"] = np.log(np.clip(length, *typical["diffusion_length"]))
+    middle["growth_number"] = np.log(np.clip(number, *typical["growth_number"]))
     point = [float(parameter.support.bend(middle[parameter.name])) for parameter in prior.parameters]
     return Guess(np.array(point), np.array([_SPREAD.get(name, _SEED_SPREAD_MM) for name in names]))
-
-
-def _radius(volume: float) -> float:
-    """Radius of the ball of a volume, mm from mm^3."""
-    return (3 * volume / (4 * np.pi)) ** (1 / 3)

@@ -1,8 +1,10 @@
 """One patient's inverse problem: growth, observation and prior put together."""
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from itertools import chain
@@ -25,6 +27,9 @@ from gliocast.core import (
 )
 from gliocast.inference.gauss_newton import Mode, difference_directions, linearize, straight_scale
 from gliocast.problem.predictive import NUM_PREDICTIVE, PredictiveMaps, predictive_maps
+
+#: Densities that are kept in case they are asked for again.
+_NUM_RECENT = 8
 
 _Result = TypeVar("_Result")
 
@@ -77,6 +82,7 @@ class Problem:
         observation: what was seen, on the same grid.
         prior: over all parameters.
         num_threads: how many solves run at a time.
+        sensitivity_forward: a cheaper model with the same parameters, whose sensitivities stand in for the forward's.
     """
 
     def __init__(
@@ -87,10 +93,22 @@ class Problem:
         prior: Prior,
         *,
         num_threads: int | None = None,
+        sensitivity_forward: Forward | None = None,
     ) -> None:
         self.forward, self.anatomy, self.observation, self.prior = forward, anatomy, observation, prior
+        self.sensitivity_forward = sensitivity_forward
         self._num_forward = len(forward.parameters)
         self._num_threads = num_threads or os.cpu_count() or 1
+        self._recent: OrderedDict[bytes, Density | None] = OrderedDict()
+
+    @property
+    def for_sensitivities(self) -> "Problem":
+        """The same problem with the cheaper model, where there is one."""
+        if self.sensitivity_forward is None:
+            return self
+        return Problem(
+            self.sensitivity_forward, self.anatomy, self.observation, self.prior, num_threads=self._num_threads
+        )
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -225,10 +243,17 @@ class Problem:
 
     def _grow(self, point: np.ndarray) -> Density | None:
         """Density on the inference grid, None where growth can't begin or can't be resolved."""
-        try:
-            return self.forward(point[: self._num_forward], self.anatomy, days=[1.0])[0]
-        except (OutsideTissueError, ConvergenceError):
-            return None
+        values = np.ascontiguousarray(point[: self._num_forward])
+        with suppress(KeyError):  # a search looks at the best of its candidates once more
+            return self._recent[values.tobytes()]
+        density = None
+        with suppress(OutsideTissueError, ConvergenceError):
+            density = self.forward(values, self.anatomy, days=[1.0])[0]
+        self._recent[values.tobytes()] = density
+        while len(self._recent) > _NUM_RECENT:
+            with suppress(KeyError):  # another thread was quicker
+                self._recent.popitem(last=False)
+        return density
 
     def _observe(self, function: Callable[[Density | None, np.ndarray], _Result], points: np.ndarray) -> list[_Result]:
         """A function of density and observation parameters at each point; one solve for all that share a density."""

@@ -76,6 +76,10 @@ class VisitProblem(Problem):
         """Log-likelihood, (num_points, num_parameters) -> (num_points,)."""
         return super().log_likelihood(np.asarray(points)[:, self._columns])
 
+    def features(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stabilized predictions and standardized residuals, both (num_points, num_features)."""
+        return super().features(np.asarray(points)[:, self._columns])
+
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Outlines of the second visit drawn at each point, (num_points, 2, x, y, z)."""
         return super().simulate(np.asarray(points)[:, self._columns], generator)

@@ -2,7 +2,6 @@
 
 from gliocast.inference.morph_infer.estimator import MorphInfer
 from gliocast.inference.morph_infer.network import InverseNetwork, NetworkConfig, inverse_loss
-from gliocast.inference.morph_infer.refine import Refinement, refine
 from gliocast.inference.morph_infer.scaling import (
     PRINTED,
     SCALINGS,
@@ -24,7 +23,6 @@ __all__ = [
     "InverseNetwork",
     "MorphInfer",
     "NetworkConfig",
-    "Refinement",
     "Scaling",
     "Weights",
     "Window",
@@ -32,7 +30,6 @@ __all__ = [
     "load_weights",
     "look",
     "look_at_patient",
-    "refine",
     "save_weights",
     "scaling_of",
     "shipped_weights",
