@@ -194,11 +194,12 @@ class OutlineLikelihood:
             labeled, weight, level = getattr(self, name), self.voxel_weights[name], _logit(threshold)
             visible, label, _ = visibility(logits, labeled, level, e.width_mm, self.grid.spacing)
             missed = best_missed(visible, label, e.false, e.missed, weight)
-            place = (window.lower, window.upper, level, e.width_mm, self.grid.spacing)
-            share = labeled_share(logits, *place, e.false, missed).ravel()
-            stabilize(share, labeled[window.slices].ravel(), weight, phi[row, :size], z[row, :size])
-            belief = np.array([missed]), np.array([(e.missed[0] - 1) / earlier])
-            stabilize(*belief, earlier, phi[row, size:], z[row, size:])
+            share = labeled_share(
+                logits, window.lower, window.upper, level, e.width_mm, self.grid.spacing, e.false, missed
+            )
+            stabilize(share.ravel(), labeled[window.slices].ravel(), weight, phi[row, :size], z[row, :size])
+            believed = np.array([(e.missed[0] - 1) / earlier])
+            stabilize(np.array([missed]), believed, earlier, phi[row, size:], z[row, size:])
         return phi.ravel(), z.ravel()
 
     @property
@@ -226,16 +227,16 @@ class OutlineLikelihood:
         weights, effective = {}, 0.0
         for (name, weight), (slopes, z) in zip(self.voxel_weights.items(), rows, strict=True):
             # as if each voxel counted once; the last feature is the prior of m
-            single = (part[..., :-1].reshape(*part.shape[:-1], *shape) / np.sqrt(weight) for part in (slopes, z))
-            weights[name], num_voxels = effective_weight(*single, covariance, self.grid.spacing)
+            slopes, z = (part[..., :-1].reshape(*part.shape[:-1], *shape) / np.sqrt(weight) for part in (slopes, z))
+            weights[name], num_voxels = effective_weight(slopes, z, covariance, self.grid.spacing, weight=weight)
             effective += weights[name] * num_voxels
         return replace(self, weights=weights), effective
 
     @cached_property
     def window(self) -> Box:
         """The part of the grid that `features` looks at: the observed tumor and what lies around it."""
-        margin = tuple(int(np.ceil(_WINDOW_MARGIN_MM / h)) for h in self.grid.spacing)
-        return bounding_box(self.whole > 0).grown(margin, self.grid.shape)
+        x, y, z = (int(np.ceil(_WINDOW_MARGIN_MM / h)) for h in self.grid.spacing)
+        return bounding_box(self.whole > 0).grown((x, y, z), self.grid.shape)
 
     @cached_property
     def voxel_weights(self) -> dict[str, float]:

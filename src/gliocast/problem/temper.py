@@ -84,13 +84,13 @@ def temper(
     )
     if not problem.weighs_by_residuals:
         return Tempered(problem, mode, {})
-    evaluations, effective, num_rounds = mode.num_evaluations, np.inf, 0
+    evaluations, effective, num_rounds = mode.num_evaluations, 0.0, 0
     while num_rounds < options.max_rounds:
         problem, figures = problem.tempered(mode)
         mode = find_mode(problem, start=mode.point, spread=0.1 * spread, generator=generator, options=options.search)
         evaluations, num_rounds = evaluations + mode.num_evaluations, num_rounds + 1
         before, effective = effective, figures["effective_observations"]
-        if abs(np.log(effective / before)) < options.tolerance:
+        if abs(effective - before) < options.tolerance * effective:
             break
     counts = {"tempering_rounds": float(num_rounds), "tempering_evaluations": float(evaluations)}
     return Tempered(problem, mode, {**figures, **counts})
