@@ -57,6 +57,10 @@ class TemperableObservation(LinearizableObservation, Protocol):
         """Whether `tempered` changes anything, or weights were stated."""
         ...
 
+    def sharpened(self, density: Density, values: np.ndarray) -> Self:
+        """The same with the errors that make the observation most likely, given the best known density and values."""
+        ...
+
     def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:
         """The same with weights from a linearization, and the effective number of observations that they make.
 
@@ -169,7 +173,9 @@ class Problem:
         return np.stack(phi), np.stack(z)
 
     def tempered(self, mode: Mode) -> tuple["Problem", dict[str, float]]:
-        """The same problem with voxels that count what the correlation of their residuals at its mode leaves them.
+        """The same problem with outlines as sharp as they are at its mode, and voxels that count accordingly.
+
+        What a voxel counts is what the correlation of the residuals at the mode leaves it.
 
         Returns:
             The problem; ``effective_observations`` in it, and as ``tempering_*`` what one voxel of each scan counts.
@@ -184,12 +190,19 @@ class Problem:
                 got=type(self.observation).__name__,
                 advice="state its weights",
             )
+        density = self._grow(mode.point)
+        if density is None:
+            raise ConvergenceError(
+                "tempering", expected="growth at the mode", got="none", advice="check the tissue maps around the tumor"
+            )
+        sharpened = copy(self)
+        sharpened.observation = self.observation.sharpened(density, mode.point[self._num_forward :])
         scale = straight_scale(self, mode.point)
         information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
-        local = linearize(self, mode.point, difference_directions(information))
+        local = linearize(sharpened, mode.point, difference_directions(information))
         covariance = np.linalg.inv(local.information + np.eye(len(scale)))
         problem = copy(self)
-        observation, effective = self.observation.tempered(local.jacobian, local.residuals, covariance)
+        observation, effective = sharpened.observation.tempered(local.jacobian, local.residuals, covariance)
         problem.observation = observation
         weights = {f"tempering_{name}": weight for name, weight in observation.voxel_weights.items()}
         return problem, {"effective_observations": effective, **weights}
