@@ -5,13 +5,15 @@ from gliocast.core import Grid
 from gliocast.observation.mri import _smooth_field
 from gliocast.observation.tempering import effective_weight
 
-GRID = Grid((64, 64, 64), np.eye(4))
+GRID = Grid((26, 26, 26), np.diag([2.0, 2.0, 2.0, 1.0]))
 SPACING = GRID.spacing
-RADIUS = np.sqrt(sum((axis - 31.5) ** 2 for axis in np.indices(GRID.shape)))
+PLACES = 2.0 * (np.indices(GRID.shape) - 12.5)
+RADIUS = np.sqrt(np.sum(PLACES**2, axis=0))
 
-#: A shell of 3 mm that informs, as the band around an outline does, about radius and position.
-BAND = np.exp(-((RADIUS - 20) ** 2) / 2)
-SLOPES = BAND * np.stack([np.ones(GRID.shape), *((axis - 31.5) / RADIUS for axis in np.indices(GRID.shape))])
+#: A shell that informs, as the band around an outline does, about radius and position.
+BAND = np.exp(-((RADIUS - 20) ** 2) / 4)
+X, Y, Z = PLACES / RADIUS
+SLOPES = BAND * np.stack([np.ones(GRID.shape), X, Y, Z])
 COVARIANCE = np.linalg.inv(np.einsum("axyz,bxyz->ab", SLOPES, SLOPES))
 
 
@@ -31,7 +33,7 @@ def test_correlated_residuals_count_as_their_autocovariance_says():
     place = np.argwhere(BAND > 0.05)
     rows = np.random.default_rng(0).choice(len(place), 800, replace=False)
     inside = tuple(place.T)
-    near = np.exp(-np.sum((place[rows, None] - place[None]) ** 2, axis=2) / 36)
+    near = np.exp(-4 * np.sum((place[rows, None] - place[None]) ** 2, axis=2) / 36)
     slopes = SLOPES[:, *inside]
     claimed = np.einsum("an,ab,bn->", slopes[:, rows], COVARIANCE, slopes[:, rows])
     true = np.einsum("an,ab,nm,bm->", slopes[:, rows], COVARIANCE, near, slopes, optimize=True)
@@ -41,9 +43,7 @@ def test_correlated_residuals_count_as_their_autocovariance_says():
 
 def test_what_a_fit_absorbs_is_added_back():
     """Seven directions are fitted out of a field that is correlated over 6 mm; k is that of the field before."""
-    away = np.stack(np.indices(GRID.shape) - 31.5) / RADIUS
-    x, y, z = away
-    slopes = BAND * np.stack([np.ones(GRID.shape), x, y, z, x * y, y * z, z * x])
+    slopes = np.concatenate([SLOPES, BAND * np.stack([X * Y, Y * Z, Z * X])])
     covariance = np.linalg.inv(np.einsum("axyz,bxyz->ab", slopes, slopes))
     before, naive, after = [], [], []
     for seed in range(6):
