@@ -10,11 +10,14 @@ from gliocast.core import REAL, ConvergenceError, InputError, Parameter, Quality
 from gliocast.inference import IndependentPrior, UniformPrior
 from gliocast.inference.npe import NPEOptions, npe
 from gliocast.inference.npe.blocks import MAX_NUMBERS, Blocks
+from gliocast.inference.npe.chapter_6 import ChapterSix
 from gliocast.inference.npe.conclusion import conclude
 from gliocast.inference.npe.merging import merged
 from gliocast.inference.npe.mixture import Mixture
+from gliocast.inference.npe.network import Frame, Networks
 from gliocast.inference.npe.npe_c import NPEC
 from gliocast.inference.npe.rounds import draw
+from gliocast.inference.npe.training import Schedule, train
 from gliocast.inference.prior import bend, straighten
 
 QUICK = NPEOptions(num_rounds=3, num_simulations=150, num_networks=2, num_components=2, num_samples=4000)
@@ -201,9 +204,10 @@ def test_the_mode_is_the_peak_of_the_mixture():
 
 
 def test_chapter_6_finds_a_gaussian_posterior_roughly():
-    """Importance weights of 1 of 1000 samples leave it to the early rounds; its widths err by a factor of two."""
+    """A hundred epochs on 250 samples fit their noise too: widths are known to a factor of two, and that is all."""
     target = LinearGaussian(noise=1.5)
-    posterior = npe(target, generator=np.random.default_rng(0), options=NPEOptions.chapter_6())
+    options = dataclasses.replace(NPEOptions.chapter_6(), num_rounds=2)
+    posterior = npe(target, generator=np.random.default_rng(0), options=options)
     mean, covariance = target.posterior()
     scale = np.sqrt(np.diag(covariance))
     np.testing.assert_allclose((posterior.mean - mean) / scale, 0, atol=1.0)
@@ -392,6 +396,35 @@ def test_an_observation_that_is_not_finite_is_refused():
 def test_senseless_options_are_refused(wrong):
     with pytest.raises(InputError):
         NPEOptions(**wrong)
+
+
+def test_training_that_diverges_is_said():
+    generator = torch.Generator().manual_seed(0)
+    networks = Networks((2, 4), 1, 1, Frame.of_prior(1), 1, generator)
+
+    def loss(indices):
+        return networks.weights[0].sum() * torch.full(indices.shape, torch.nan)
+
+    with pytest.raises(ConvergenceError, match="finite loss"):
+        train(networks, loss, 30, Schedule(epochs=2, batch=10), generator)
+
+
+def test_importance_weights_that_collapse_leave_the_network_as_it_was():
+    """A proposal a tenth as wide as the prior in each of seven directions, with one sample in its far tail."""
+    generator = np.random.default_rng(0)
+    narrow = Mixture.prior(7)
+    narrow = Mixture(narrow.log_weights, narrow.means, 100 * narrow.precisions)
+    points = narrow.sample(100, generator)
+    points[0] = 0.5
+    rows = generator.standard_normal((100, 4)).astype(np.float32)
+    learner = ChapterSix(rows[0], 7, NPEOptions.chapter_6())
+    _, before = learner.learn(points[1:], rows[1:], Mixture.prior(7), torch.Generator().manual_seed(0))
+    weights = learner.arrays()["weight_0"].copy()
+    _, figures = learner.learn(points, rows, narrow, torch.Generator().manual_seed(0))
+    assert before["effective_sample_size"] == pytest.approx(99)
+    assert figures["effective_sample_size"] < 2
+    assert figures["epochs"] == 0
+    np.testing.assert_array_equal(learner.arrays()["weight_0"], weights)
 
 
 # ---------------------------------------------------------------- summaries and imports

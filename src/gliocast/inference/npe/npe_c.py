@@ -22,7 +22,7 @@ from gliocast.inference.npe.mixture import Mixture
 from gliocast.inference.npe.network import Frame, Networks
 from gliocast.inference.npe.options import NPEOptions
 from gliocast.inference.npe.summary import Basis, bounded, distance, narrow_basis, wide_basis
-from gliocast.inference.npe.training import Schedule, train
+from gliocast.inference.npe.training import Loss, Schedule, train
 
 #: Units of the two hidden layers [1].
 _HIDDEN = (64, 64)
@@ -86,17 +86,14 @@ class NPEC:
         figures |= {"observation_distance": distance(simulated, self._observed), "used_simulations": float(near.sum())}
         return posterior, figures
 
-    def _loss(self, networks: Networks, points: Tensor, summaries: Tensor):  # type: ignore[no-untyped-def]
+    def _loss(self, networks: Networks, points: Tensor, summaries: Tensor) -> Loss:
         """The function of sample indices that training minimizes."""
         total = sum(self._counts)
         proposal = Mixture.concatenate(self._proposals, [count / total for count in self._counts])
-        alone = len(self._proposals) == 1
 
         def loss(indices: Tensor) -> Tensor:
             mixtures = networks(summaries[indices])
-            values = -mixtures.log_density(points[indices])
-            # over the prior alone, Z is one
-            return values if alone else values + mixtures.log_overlap(proposal)
+            return mixtures.log_overlap(proposal) - mixtures.log_density(points[indices])
 
         return loss
 

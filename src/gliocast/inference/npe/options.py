@@ -21,7 +21,7 @@ class NPEOptions:
 
     variant: Literal["npe-c", "chapter-6"] = "npe-c"
     num_rounds: int = 5
-    num_simulations: int = 800
+    num_simulations: int = 600
     num_components: int = 4
     num_networks: int = 3
     num_samples: int = 2000

@@ -29,6 +29,9 @@ _CHUNK = 32
 #: Points drawn for each one needed, before the prior is said to rule all out [1].
 _MAX_DRAWS = 200
 
+#: Least share of a round's simulations that must succeed [1].
+_MIN_SUCCESS = 0.1
+
 #: Share of the work of a round that is simulation, for progress [1].
 _SIMULATION_SHARE = 0.6
 
@@ -198,14 +201,26 @@ def _simulate(
         progress(len(rows) / len(points))
     together = np.stack(rows)
     whole = np.isfinite(together).all(axis=1)
-    if whole.sum() < len(points) / 10:
+    _require_variety(together[whole], len(points))
+    return points[whole], together[whole]
+
+
+def _require_variety(rows: np.ndarray, num_simulations: int) -> None:
+    """Raise ConvergenceError unless enough simulations succeeded and not all are the same."""
+    if len(rows) < _MIN_SUCCESS * num_simulations:
         raise ConvergenceError(
             "npe",
             expected="simulations",
-            got=f"{len(points) - int(whole.sum())} of {len(points)} that are not a number",
+            got=f"{num_simulations - len(rows)} of {num_simulations} that are not a number",
             advice="repair the target, or narrow the prior",
         )
-    return points[whole], together[whole]
+    if (rows == rows[0]).all():
+        raise ConvergenceError(
+            "npe",
+            expected="simulations that differ from one another",
+            got="a round of equal ones",
+            advice="check that the prior holds tumors that can be seen",
+        )
 
 
 @contextmanager

@@ -34,13 +34,13 @@ def npe(
         Samples of the last mixture with equal weights and its log-densities with respect to the straightened
         coordinates. `stages` holds the rounds' simulations, losses [nat], epochs and, where there are importance
         weights, their effective sample size. `diagnostics` has ``observation_distance``: how far the observation lies
-        from its nearest simulation of the last round, over the median of the same among simulations; much more than
-        one means that no simulation looks like it.
+        from its nearest simulation of the last round, over what nine in ten simulations keep to among each other;
+        well above one, no simulation looks like it.
 
     Raises:
         InputError: the observation isn't finite, or the checkpoint is damaged or another job's.
         ConvergenceError: simulations fail or are all equal, training diverges, or the prior rules all draws out.
-        QualityError: the observation lies far outside of all that was simulated, or importance weights degenerate.
+        QualityError: the observation lies far outside of all that was simulated.
 
     Source:
         Greenberg et al. (2019) and, as the variant "chapter-6", Ezhov's dissertation (2022), Chapter 6; see `npe_c`

@@ -11,8 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gliocast.core import ConvergenceError
-
 #: Components that simulations are kept as [1].
 _NUM_KEPT = 256
 
@@ -25,6 +23,10 @@ _RANK_TOLERANCE = 1e-10
 #: Networks see numbers bounded softly at this many standard deviations [1]: rounds far from the observation, and
 #: features of it that no simulation has, mustn't drive them anywhere.
 _BOUND = 8.0
+
+#: Share of simulations whose distance to the nearest other one counts as usual [1]: under a wide prior many show no
+#: tumor at all, and don't differ.
+_USUAL = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +70,7 @@ def _principal(rows: Tensor, limit: int) -> tuple[Tensor, Tensor, Tensor]:
     tall = len(rows) >= rows.shape[1]
     values, vectors = torch.linalg.eigh(centered.mT @ centered if tall else centered @ centered.mT)
     values, vectors = values.flip(0), vectors.flip(1)
-    rank = int((values > _RANK_TOLERANCE * max(len(rows), rows.shape[1]) * values[0]).sum())
-    if rank == 0:
-        raise ConvergenceError(
-            "npe",
-            expected="simulations that differ from one another",
-            got="a round of equal ones",
-            advice="check that the prior holds tumors that can be seen",
-        )
+    rank = max(1, int((values > _RANK_TOLERANCE * max(len(rows), rows.shape[1]) * values[0]).sum()))
     kept = slice(min(limit, rank))
     spreads = values[kept].sqrt()
     axes = vectors[:, kept] if tall else centered.mT @ vectors[:, kept] / spreads
@@ -83,12 +78,12 @@ def _principal(rows: Tensor, limit: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def distance(rows: Tensor, observed: Tensor) -> float:
-    """How far the observation lies from its nearest row, over the median of the same among the rows [1].
+    """How far the observation lies from its nearest row, over what nine in ten rows keep to among each other [1].
 
-    About one, if the observation could have been one of the rows.
+    Below about one if the observation could have been one of the rows.
     """
     offsets = rows - observed
     squares = (offsets**2).sum(1)
     between = (squares[:, None] + squares - 2 * offsets @ offsets.mT).fill_diagonal_(torch.inf)
-    typical = between.min(1).values.median().clamp(min=torch.finfo(rows.dtype).tiny)
-    return float((squares.min() / typical).sqrt())
+    usual = between.min(1).values.quantile(_USUAL).clamp(min=torch.finfo(rows.dtype).tiny)
+    return float((squares.min() / usual).sqrt())

@@ -42,7 +42,7 @@ def train(
     """Minimize the loss; each network ends with the weights that did best on the samples held out from it.
 
     Returns:
-        Mean losses [nat] and the number of epochs.
+        Mean losses [nat] of the networks in the end, and the number of epochs.
 
     Raises:
         ConvergenceError: the loss is not a number.
@@ -52,17 +52,17 @@ def train(
     held_out, used = orders.tensor_split([round(schedule.held_out * num_samples)], dim=1)
     optimizer = torch.optim.Adam(networks.weights, lr=schedule.rate)
     best = torch.full((num_networks,), torch.inf, dtype=torch.float64)
-    kept, last_gain, epoch, training = [w.detach().clone() for w in networks.weights], 0, 0, np.nan
+    kept, last_gain, epoch = [w.detach().clone() for w in networks.weights], 0, 0
     for epoch in range(1, schedule.epochs + 1):
-        training = _epoch(networks, loss, used, schedule.batch, optimizer, generator)
-        if not np.isfinite(training):
+        running = _epoch(networks, loss, used, schedule.batch, optimizer, generator)
+        if not np.isfinite(running):
             raise ConvergenceError(
-                "npe", expected="a finite loss", got=f"{training} in epoch {epoch}", advice="try another seed"
+                "npe", expected="a finite loss", got=f"{running} in epoch {epoch}", advice="try another seed"
             )
         if held_out.shape[1] == 0:
             continue
         with torch.no_grad():
-            validation = loss(held_out).mean(1)
+            validation = _mean_loss(loss, held_out, schedule.batch)
             better = validation < best
             best = torch.where(better, validation, best)
             for keep, weight in zip(kept, networks.weights, strict=True):
@@ -70,11 +70,13 @@ def train(
         last_gain = epoch if better.any() else last_gain
         if epoch - last_gain >= schedule.patience:
             break
-    if held_out.shape[1]:
-        with torch.no_grad():
+    with torch.no_grad():
+        if held_out.shape[1]:
             for keep, weight in zip(kept, networks.weights, strict=True):
                 weight.copy_(keep)
-    return {"training_loss": training, "validation_loss": float(best.mean()), "epochs": float(epoch)}
+        training = float(_mean_loss(loss, used, schedule.batch).mean())
+    figures = {"training_loss": training, "epochs": float(epoch)}
+    return figures | ({"validation_loss": float(best.mean())} if held_out.shape[1] else {})
 
 
 def _epoch(
@@ -96,3 +98,8 @@ def _epoch(
         optimizer.step()
         total += value.item() / len(used) * len(chosen)
     return total / used.shape[1]
+
+
+def _mean_loss(loss: Loss, indices: Tensor, batch: int) -> Tensor:
+    """Mean over all samples, a batch at a time, of each network, (num_networks,)."""
+    return torch.cat([loss(part) for part in indices.split(batch, dim=1)], 1).mean(1)
