@@ -1,7 +1,7 @@
 """Inverse problems of patients: the only place that knows growth, observation and prior together."""
 
+from gliocast.problem.maps import EXCEEDED_DENSITIES, PredictiveMaps, predictive_maps
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
-from gliocast.problem.predictive import EXCEEDED_DENSITIES, PredictiveMaps, predictive_maps
 from gliocast.problem.problem import Problem
 
 __all__ = [

@@ -20,7 +20,7 @@ from gliocast.core import (
     Prior,
     QualityError,
 )
-from gliocast.problem.predictive import NUM_PREDICTIVE, PredictiveMaps, predictive_maps
+from gliocast.problem.maps import NUM_PREDICTIVE, PredictiveMaps, predictive_maps
 
 _Result = TypeVar("_Result")
 
