@@ -175,8 +175,9 @@ class OutlineLikelihood:
             return -np.inf  # T1c never shows less dense tumor than FLAIR
         logits, e, total = logits_of(density.data), self.errors, 0.0
         for name, threshold in thresholds.items():
-            seen = visibility(logits, getattr(self, name), _logit(threshold), e.width_mm, self.grid.spacing)
-            total += outline_log_likelihood(*seen, e.false, e.missed, self.voxel_weights[name])
+            labeled, level, weight = getattr(self, name), _logit(threshold), self.voxel_weights[name]
+            visible, label, unseen = visibility(logits, labeled, level, e.width_mm, self.grid.spacing)
+            total += outline_log_likelihood(visible, label, unseen, e.false, e.missed, weight)
         return total
 
     def features(self, density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

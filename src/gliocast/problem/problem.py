@@ -26,7 +26,10 @@ from gliocast.core import (
     QualityError,
 )
 from gliocast.inference.gauss_newton import Mode, difference_directions, linearize, straight_scale
-from gliocast.problem.predictive import NUM_PREDICTIVE, PredictiveMaps, predictive_maps
+from gliocast.problem.maps import NUM_PREDICTIVE, PredictiveMaps, predictive_maps
+
+#: Densities that are kept in case they are asked for again.
+_NUM_RECENT = 8
 
 #: Densities that are kept in case they are asked for again.
 _NUM_RECENT = 8

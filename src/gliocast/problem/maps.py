@@ -56,6 +56,7 @@ def predictive_maps(
         num_samples: equally weighted posterior samples; a probability is a multiple of one over this.
 
     Raises:
+        InputError: no samples, or a threshold outside (0, 1).
         QualityError: most samples lie where no tumor can grow.
     """
     if num_samples < 1 or not all(0 < threshold < 1 for threshold in thresholds):
