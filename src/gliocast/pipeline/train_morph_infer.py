@@ -21,9 +21,6 @@ from gliocast.inference.morph_infer.weights import Weights, load_weights, save_w
 from gliocast.inference.morph_infer.window import NUM_MOMENTS
 from gliocast.train import TrainOptions, train
 
-#: Tumors that are held back to validate on.
-_NUM_VALIDATION = 512
-
 
 @dataclass(frozen=True)
 class MorphInferTraining:
@@ -32,7 +29,8 @@ class MorphInferTraining:
     Args:
         model: growth equation.
         parametrization: of the answer.
-        num_tumors: training tumors, beside those held back for validation.
+        num_tumors: training tumors, ...
+        num_validation: ... beside those held back to validate on.
         seed: of the tumors and of the network.
         batch_size: examples in a step.
         channels: of the network.
@@ -42,7 +40,8 @@ class MorphInferTraining:
 
     model: str = "fisher-kolmogorov"
     parametrization: str = "time-independent"
-    num_tumors: int = 15_872
+    num_tumors: int = 8160
+    num_validation: int = 512
     seed: int = 10
     batch_size: int = 32
     channels: int = 32
@@ -53,7 +52,7 @@ class MorphInferTraining:
         scaling_of(self.parametrization)
         if self.model not in MODELS:
             raise InputError("model", expected=f"one of {', '.join(MODELS)}", got=self.model, advice="pick one")
-        if self.num_tumors < 1 or self.batch_size < 1 or self.seed < 0:
+        if min(self.num_tumors, self.num_validation, self.batch_size) < 1 or self.seed < 0:
             raise InputError("training", expected="positive counts", got=f"{self}", advice="use the defaults")
 
     @property
@@ -79,14 +78,14 @@ def train_morph_infer(
     monitor = monitor or Silence()
     monitor.begin("simulate")
     tumors = TumorSet(folder / "tumors", TumorSource(training.model, training.seed))
-    count = training.num_tumors + _NUM_VALIDATION
+    count = training.num_tumors + training.num_validation
     tumors.make(count, num_workers=num_workers or os.cpu_count() or 1, progress=monitor.advance)
     monitor.begin("load")
     loaded = list(tumors.load(count))
     monitor.begin("train")
     scaling = scaling_of(training.parametrization)
-    taught = Examples(loaded[_NUM_VALIDATION:], scaling, training.batch_size, seed=training.seed)
-    held = Examples(loaded[:_NUM_VALIDATION], scaling, training.batch_size, vary=False)
+    taught = Examples(loaded[training.num_validation :], scaling, training.batch_size, seed=training.seed)
+    held = Examples(loaded[: training.num_validation], scaling, training.batch_size, vary=False)
     torch.manual_seed(training.seed)
     network = InverseNetwork(training.network)
     if training.start is not None:
@@ -105,7 +104,7 @@ def train_morph_infer(
         options=training.optimization,
         folder=folder,
         key=_key(training),
-        validate=lambda net: _validate(net, held, _NUM_VALIDATION // training.batch_size),
+        validate=lambda net: _validate(net, held, max(1, training.num_validation // training.batch_size)),
         progress=lambda share, _: monitor.advance(share),
     )
     path = folder / f"morph-infer-{training.model}.safetensors"
