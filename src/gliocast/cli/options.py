@@ -14,8 +14,14 @@ Margin = Annotated[float, typer.Option(help="Margin of the standard CTV around t
 Ratio = Annotated[float, typer.Option(help="Diffusivity in white over gray matter.")]
 Seed = Annotated[int, typer.Option(help="Seed of the random generator.")]
 Method = Annotated[
-    str, typer.Option(help="How the posterior is found: laplace (seconds), tmcmc or npe (minutes; they resume).")
+    str,
+    typer.Option(
+        help="How the posterior is found: laplace or morph-infer (seconds), tmcmc or npe (minutes; they resume). "
+        "morph-infer-network answers without a search, morph-infer-tmcmc samples from the network's answer on."
+    ),
 ]
+Growth = Annotated[str, typer.Option(help="Growth equation: fisher-kolmogorov, or mass-effect (minutes).")]
+Pressure = Annotated[float, typer.Option(help="Pressure of the tumor on tissue [kPa], with mass effect.")]
 Samples = Annotated[
     int | None, typer.Option(help="Posterior samples; of tmcmc in every stage. The method's own number if not given.")
 ]

@@ -24,6 +24,8 @@ def run(
     labels: opt.Labels = None,
     margin: opt.Margin = 15.0,
     diffusivity_ratio: opt.Ratio = 10.0,
+    growth: opt.Growth = "fisher-kolmogorov",
+    pressure: opt.Pressure = 10.0,
     method: opt.Method = "laplace",
     samples: opt.Samples = None,
     seed: opt.Seed = 0,
@@ -37,6 +39,8 @@ def run(
     choices = Options(
         margin_mm=margin,
         diffusivity_ratio=diffusivity_ratio,
+        growth=growth,
+        tumor_pressure=pressure,
         seed=seed,
         method=method,
         num_samples=samples,

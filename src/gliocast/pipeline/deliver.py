@@ -87,7 +87,7 @@ def _deliver(
         (folder / "report.html").write_text(render_report(content), encoding="utf-8")
         watch.stop()
         record["seconds"] = dict(watch.seconds)
-        write_json(folder / "parameters.json", parameters(findings, truth))
+        write_json(folder / "parameters.json", parameters(findings, options, truth))
         write_json(folder / "plan.json", plan_table(comparison, options.margin_mm))
         write_json(folder / "provenance.json", record)
     findings.fit.forget()

@@ -7,9 +7,10 @@ row imports is imported when it is used.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Method:
 
     name: str
     title: str
-    options: Callable[[], type]
+    options: Callable[[], Callable[..., Any]]
     solve: Callable[[Task, Any], Posterior]
     resumes: bool = False
 
@@ -209,10 +210,13 @@ def _npe(task: Task, options: Any) -> Posterior:
     return posterior
 
 
-def _morph_infer_options() -> type:
-    from gliocast.pipeline.morph_infer import MorphInferOptions
+def _morph_infer_options(refinement: Literal["none", "map", "tmcmc"]) -> Callable[[], Callable[..., Any]]:
+    def options() -> Callable[..., Any]:
+        from gliocast.pipeline.morph_infer import MorphInferOptions
 
-    return MorphInferOptions
+        return partial(MorphInferOptions, refinement=refinement)
+
+    return options
 
 
 def _morph_infer(task: Task, options: Any) -> Posterior:
@@ -241,7 +245,15 @@ _KNOWN = (
     Method("laplace", "maximum a posteriori with Laplace approximation", _laplace_options, _laplace),
     Method("tmcmc", "transitional Markov chain Monte Carlo", _tmcmc_options, _tmcmc, resumes=True),
     Method("npe", "sequential neural posterior estimation", _npe_options, _npe, resumes=True),
-    Method("morph-infer", "Learn-Morph-Infer, refined", _morph_infer_options, _morph_infer, resumes=True),
+    Method("morph-infer", "Learn-Morph-Infer, refined by a search", _morph_infer_options("map"), _morph_infer),
+    Method("morph-infer-network", "Learn-Morph-Infer, the network alone", _morph_infer_options("none"), _morph_infer),
+    Method(
+        "morph-infer-tmcmc",
+        "Learn-Morph-Infer, refined by transitional Markov chain Monte Carlo",
+        _morph_infer_options("tmcmc"),
+        _morph_infer,
+        resumes=True,
+    ),
 )
 
 #: All of them, by name.

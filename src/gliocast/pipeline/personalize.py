@@ -5,18 +5,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gliocast.anatomy import AnatomyEstimate, estimate_anatomy
-from gliocast.core import Density, InputError, Monitor, Patient, Plan, Posterior, Prior, Visit
+from gliocast.core import Density, Forward, InputError, Monitor, Patient, Plan, Posterior, Prior, Visit
 from gliocast.data.atlas import load_mni152
-from gliocast.growth import FisherKolmogorov, Simulator, SingleScan
+from gliocast.growth import FisherKolmogorov, Held, MassEffect, Simulator, SingleScan
 from gliocast.inference.identifiability import parameters_at_bound, sentences
 from gliocast.observation import Misfit, misfit
 from gliocast.pipeline.methods import DEFAULT_METHOD, Fit, find_method, fit
 from gliocast.planning import ESTRO_EANO_MARGIN_MM, gross_tumor_volume, make_plan
 from gliocast.planning.margins import require_margin
-from gliocast.problem import PredictiveMaps, outline_problem, predictive_maps
+from gliocast.problem import NUM_PREDICTIVE, PredictiveMaps, outline_problem, predictive_maps
 
 #: Below this Dice of the whole tumor the reader is warned that the model doesn't describe the tumor [1].
 _POOR_FIT = 0.6
+
+#: Growth equations that a patient can be fitted with.
+_GROWTH: dict[str, type[FisherKolmogorov] | type[MassEffect]] = {
+    "fisher-kolmogorov": FisherKolmogorov,
+    "mass-effect": MassEffect,
+}
+
+#: Posterior samples behind the maps where a solve takes seconds [1].
+_NUM_EXPENSIVE = 12
 
 #: With fewer effective samples than this the reader is warned that intervals are rough [1].
 _FEW_SAMPLES = 100
@@ -29,6 +38,8 @@ class Options:
     Args:
         margin_mm: uniform margin of the standard CTV [mm].
         diffusivity_ratio: white over gray matter [1].
+        growth: growth equation, "fisher-kolmogorov" or "mass-effect".
+        tumor_pressure: with mass effect, which one scan doesn't tell [kPa].
         seed: of the random generator.
         method: name of the inverse method.
         num_samples: posterior samples; None for the method's own number.
@@ -37,6 +48,8 @@ class Options:
 
     margin_mm: float = ESTRO_EANO_MARGIN_MM
     diffusivity_ratio: float = 10.0
+    growth: str = "fisher-kolmogorov"
+    tumor_pressure: float = 10.0
     seed: int = 0
     method: str = DEFAULT_METHOD
     num_samples: int | None = None
@@ -44,10 +57,26 @@ class Options:
 
     def __post_init__(self) -> None:
         require_margin(self.margin_mm)
-        FisherKolmogorov(self.diffusivity_ratio)
+        if self.growth not in _GROWTH:
+            raise InputError("growth", expected=f"one of {', '.join(_GROWTH)}", got=self.growth, advice="pick one")
+        self.single_scan(Simulator(self.model))
         if self.seed < 0:
             raise InputError("seed", expected="a nonnegative integer", got=f"{self.seed}", advice="use 0")
         find_method(self.method).settings(self.num_samples)
+
+    @property
+    def model(self) -> FisherKolmogorov | MassEffect:
+        """The growth equation."""
+        return _GROWTH[self.growth](self.diffusivity_ratio)
+
+    @property
+    def known(self) -> dict[str, float]:
+        """Parameters of the growth that aren't inferred."""
+        return {"tumor_pressure": self.tumor_pressure} if self.growth == "mass-effect" else {}
+
+    def single_scan(self, simulator: Simulator) -> Forward:
+        """What the simulator's growth looks like in one scan, as far as it isn't known."""
+        return Held(SingleScan(simulator), self.known) if self.known else SingleScan(simulator)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +130,8 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     anatomy = estimate_anatomy(visit, load_mni152(), monitor=monitor)
     monitor.note(f"anatomy: {anatomy.quality}{' (cached)' if anatomy.cached else ''}")
     monitor.begin("fit")
-    simulator = Simulator(FisherKolmogorov(options.diffusivity_ratio))
-    problem, guess = outline_problem(visit.labels, anatomy.anatomy, simulator=simulator)
+    simulator = Simulator(options.model)
+    problem, guess = outline_problem(visit.labels, anatomy.anatomy, simulator=simulator, known=options.known)
     fitted = fit(
         find_method(options.method),
         problem,
@@ -113,8 +142,9 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
         monitor=monitor,
     )
     monitor.begin("density")
-    maps = predictive_maps(problem, fitted.posterior, anatomy.anatomy)
-    delivery = SingleScan(replace(simulator, progress=monitor.advance))
+    count = _NUM_EXPENSIVE if options.known else NUM_PREDICTIVE
+    maps = predictive_maps(problem, fitted.posterior, anatomy.anatomy, num_samples=count)
+    delivery = options.single_scan(replace(simulator, progress=monitor.advance))
     density = problem.predict(fitted.posterior, anatomy.anatomy, forward=delivery, maps=maps)
     left = misfit(visit.labels, density.data, *thresholds(fitted.posterior))
     core = "" if left.core_dice is None else f"core {left.core_dice:.3f}, of "

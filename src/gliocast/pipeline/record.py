@@ -34,7 +34,7 @@ _LIBRARIES = (
 )
 
 
-def parameters(findings: Findings, truth: Mapping[str, float] | None) -> dict[str, Any]:
+def parameters(findings: Findings, options: Options, truth: Mapping[str, float] | None) -> dict[str, Any]:
     """Parameters with units, spread and interval, and what follows from them."""
     posterior = findings.posterior
     rows: dict[str, Any] = {}
@@ -61,7 +61,7 @@ def parameters(findings: Findings, truth: Mapping[str, float] | None) -> dict[st
     return {
         "notice": RESEARCH_NOTICE,
         "frame": "world coordinates RAS",
-        "model": "Fisher-Kolmogorov",
+        "model": growth_model(options),
         "method": findings.fit.record(),
         "parameters": rows,
         "derived": derived,
@@ -72,6 +72,13 @@ def parameters(findings: Findings, truth: Mapping[str, float] | None) -> dict[st
         "diagnostics": dict(posterior.diagnostics),
         "stages": {name: _finite(values) for name, values in posterior.stages.items()},
     }
+
+
+def growth_model(options: Options) -> str:
+    """The growth equation in words, with what is known of it."""
+    if options.growth == "mass-effect":
+        return f"mass effect, tumor pressure {options.tumor_pressure:g} kPa"
+    return "Fisher-Kolmogorov"
 
 
 def _identifiability(findings: Findings) -> dict[str, Any]:

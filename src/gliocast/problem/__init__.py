@@ -2,7 +2,7 @@
 
 from gliocast.problem.eleven import IDENTIFIABLE_RANGES, PAPER_RANGES, eleven_parameter_problem, ten_parameter_problem
 from gliocast.problem.first_visit import OutlineStart, density_from_adc
-from gliocast.problem.maps import EXCEEDED_DENSITIES, PredictiveMaps, predictive_maps
+from gliocast.problem.maps import EXCEEDED_DENSITIES, NUM_PREDICTIVE, PredictiveMaps, predictive_maps
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
 from gliocast.problem.problem import Problem
 from gliocast.problem.replicates import PredictiveStatistic, predictive_check
@@ -15,6 +15,7 @@ __all__ = [
     "IDENTIFIABLE_RANGES",
     "INFERENCE_ACCURACY",
     "INFERENCE_SPACING_MM",
+    "NUM_PREDICTIVE",
     "PAPER_RANGES",
     "Guess",
     "OutlineStart",

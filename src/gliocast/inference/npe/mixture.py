@@ -110,7 +110,7 @@ class _LogIntegral(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def, override]
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
         inverses, solutions = ctx.saved_tensors
         outer = solutions[..., :, None] * solutions[..., None, :]
         return -0.5 * gradient[..., None, None] * (inverses + outer), gradient[..., None] * solutions
