@@ -25,7 +25,7 @@ that intervals computed with the one cover truths observed with the other.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from scipy import ndimage
@@ -69,8 +69,30 @@ WHOLE_THRESHOLD = Parameter(
 #: the radius: with one number for all, small cores outweigh the whole tumor; with the radius itself it is the reverse.
 _REFERENCE_RADIUS_MM = 15.0
 
+#: Widths of the step that are tried: from where a voxel is either in or out to where an outline is a rumor [mm].
+_WIDTH_BOUNDS_MM, _NUM_WIDTHS = (0.1, 2.0), 32
+
 #: How far around the observed tumor `features` looks [mm]; what a model shows beyond it counts in `log_likelihood`.
 _WINDOW_MARGIN_MM = 30.0
+
+
+class Linearized(Protocol):
+    """A likelihood's features around a point; `gliocast.inference.Linearization` is one."""
+
+    @property
+    def jacobian(self) -> np.ndarray:
+        """Derivatives of the predictions by all parameters, (num_parameters, num_features)."""
+        ...
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Residuals at the point, (num_features,)."""
+        ...
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Of the posterior in the same coordinates, (num_parameters, num_parameters)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -118,6 +140,7 @@ class OutlineLikelihood:
             seen them, and until then as "stated": what `errors.effective_observations` says. "independent": once, as
             in the dissertation.
         weights: what one voxel of each outline counts [1], by outline ("core", "whole"), where it is known.
+        widths: width delta of each outline's step [mm], where it is known; `errors.width_mm` otherwise.
     """
 
     core: np.ndarray
@@ -126,6 +149,7 @@ class OutlineLikelihood:
     errors: LabelErrors = field(default_factory=LabelErrors)
     tempering: Tempering = "residuals"
     weights: Mapping[str, float] | None = None
+    widths: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         if self.tempering not in get_args(Tempering):
@@ -170,7 +194,7 @@ class OutlineLikelihood:
             return -np.inf  # T1c never shows less dense tumor than FLAIR
         logits, e, total = logits_of(density.data), self.errors, 0.0
         for name, threshold in thresholds.items():
-            seen = visibility(logits, getattr(self, name), _logit(threshold), e.width_mm, self.grid.spacing)
+            seen = visibility(logits, getattr(self, name), _logit(threshold), self.step_widths[name], self.grid.spacing)
             total += outline_log_likelihood(*seen, e.false, e.missed, self.voxel_weights[name])
         return total
 
@@ -192,11 +216,10 @@ class OutlineLikelihood:
         earlier = sum(e.missed) - 2
         for row, (name, threshold) in enumerate(thresholds.items()):
             labeled, weight, level = getattr(self, name), self.voxel_weights[name], _logit(threshold)
-            visible, label, _ = visibility(logits, labeled, level, e.width_mm, self.grid.spacing)
+            width = self.step_widths[name]
+            visible, label, _ = visibility(logits, labeled, level, width, self.grid.spacing)
             missed = best_missed(visible, label, e.false, e.missed, weight)
-            share = labeled_share(
-                logits, window.lower, window.upper, level, e.width_mm, self.grid.spacing, e.false, missed
-            )
+            share = labeled_share(logits, window.lower, window.upper, level, width, self.grid.spacing, e.false, missed)
             stabilize(share.ravel(), labeled[window.slices].ravel(), weight, phi[row, :size], z[row, :size])
             believed = np.array([(e.missed[0] - 1) / earlier])
             stabilize(np.array([missed]), believed, earlier, phi[row, size:], z[row, size:])
@@ -207,15 +230,17 @@ class OutlineLikelihood:
         """Whether voxels are to count what `tempered` finds."""
         return self.tempering == "residuals"
 
-    def tempered(
-        self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray
-    ) -> tuple["OutlineLikelihood", float]:
-        """The same outlines with voxels that count what the correlation of their residuals leaves them.
+    def tempered(self, density: Density, values: np.ndarray, local: Linearized) -> tuple["OutlineLikelihood", float]:
+        """The same outlines read as a fit to them suggests.
+
+        Voxels count what the correlation of their residuals leaves them, and the step from invisible to visible has the
+        width of highest likelihood: a width too large makes an exact outline vague, one too small takes the errors of a
+        poor one for information.
 
         Args:
-            jacobian: derivatives of `features`' predictions by all parameters, (num_parameters, num_features).
-            residuals: at the same point, (num_features,).
-            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
+            density: at the mode.
+            values: thresholds at the mode.
+            local: features around the mode.
 
         Returns:
             The likelihood, and the number of independent observations that its voxels are worth [1].
@@ -223,20 +248,37 @@ class OutlineLikelihood:
         if not self.weighs_by_residuals:
             raise InputError("tempering", expected="by residuals", got=self.tempering, advice="keep the weights")
         shape, parts = np.subtract(self.window.upper, self.window.lower), len(self.parameters)
-        rows = zip(np.split(jacobian, parts, axis=1), np.split(residuals, parts), strict=True)
+        rows = zip(np.split(local.jacobian, parts, axis=1), np.split(local.residuals, parts), strict=True)
         weights, effective = {}, 0.0
         for (name, weight), (slopes, z) in zip(self.voxel_weights.items(), rows, strict=True):
             # as if each voxel counted once; the last feature is the prior of m
             slopes, z = (part[..., :-1].reshape(*part.shape[:-1], *shape) / np.sqrt(weight) for part in (slopes, z))
-            weights[name], num_voxels = effective_weight(slopes, z, covariance, self.grid.spacing, weight=weight)
+            weights[name], num_voxels = effective_weight(slopes, z, local.covariance, self.grid.spacing, weight=weight)
             effective += weights[name] * num_voxels
-        return replace(self, weights=weights), effective
+        return replace(self, weights=weights, widths=self._best_widths(density, values)), effective
+
+    def _best_widths(self, density: Density, values: np.ndarray) -> dict[str, float]:
+        """Width of each outline's step of highest likelihood, as if voxels were independent [mm]."""
+        logits, e, widths = logits_of(density.data), self.errors, {}
+        candidates = np.geomspace(*_WIDTH_BOUNDS_MM, _NUM_WIDTHS)
+        for name, threshold in self._thresholds(values).items():
+            heights = []
+            for width in candidates:
+                seen = visibility(logits, getattr(self, name), _logit(threshold), width, self.grid.spacing)
+                heights.append(outline_log_likelihood(*seen, e.false, e.missed, 1.0))
+            widths[name] = float(candidates[int(np.argmax(heights))])
+        return widths
 
     @cached_property
     def window(self) -> Box:
         """The part of the grid that `features` looks at: the observed tumor and what lies around it."""
         x, y, z = (int(np.ceil(_WINDOW_MARGIN_MM / h)) for h in self.grid.spacing)
         return bounding_box(self.whole > 0).grown((x, y, z), self.grid.shape)
+
+    @cached_property
+    def step_widths(self) -> dict[str, float]:
+        """Width of each outline's step from invisible to visible [mm]."""
+        return dict(self.widths or dict.fromkeys(("core", "whole"), self.errors.width_mm))
 
     @cached_property
     def voxel_weights(self) -> dict[str, float]:

@@ -24,7 +24,8 @@ from gliocast.core import (
     Prior,
     QualityError,
 )
-from gliocast.inference.gauss_newton import Mode, difference_directions, linearize, straight_scale
+from gliocast.inference import Linearization, Mode, linearize
+from gliocast.inference.gauss_newton import difference_directions, straight_scale
 
 _Result = TypeVar("_Result")
 
@@ -52,14 +53,13 @@ class TemperableObservation(LinearizableObservation, Protocol):
         """Whether `tempered` changes anything, or weights were stated."""
         ...
 
-    def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:
-        """The same with weights from a linearization, and the effective number of observations that they make.
+    def tempered(self, density: Density, values: np.ndarray, local: Linearization) -> tuple[Self, float]:
+        """The same with weights from a fit, and the effective number of observations that they make.
 
         Args:
-            jacobian: derivatives of `features`' predictions by all parameters, the forward's too,
-                (num_parameters, num_features).
-            residuals: at the same point, (num_features,).
-            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
+            density: at the mode.
+            values: of the observation's parameters at the mode.
+            local: features around the mode.
         """
         ...
 
@@ -166,12 +166,13 @@ class Problem:
                 got=type(self.observation).__name__,
                 advice="state its weights",
             )
-        scale = straight_scale(self, mode.point)
+        scale, density = straight_scale(self, mode.point), self._grow(mode.point)
+        if density is None:
+            raise InputError("tempering", expected="a mode at which a tumor grows", got="none", advice="fit first")
         information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
         local = linearize(self, mode.point, difference_directions(information))
-        covariance = np.linalg.inv(local.information + np.eye(len(scale)))
+        observation, effective = self.observation.tempered(density, mode.point[self._num_forward :], local)
         problem = copy(self)
-        observation, effective = self.observation.tempered(local.jacobian, local.residuals, covariance)
         problem.observation = observation
         weights = {f"tempering_{name}": weight for name, weight in observation.voxel_weights.items()}
         return problem, {"effective_observations": effective, **weights}
