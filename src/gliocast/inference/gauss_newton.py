@@ -99,6 +99,11 @@ class Linearization:
         return self.jacobian @ self.jacobian.T
 
     @property
+    def covariance(self) -> np.ndarray:
+        """(J^T J + I)^{-1}: of the posterior, were it Gaussian, (num_parameters, num_parameters)."""
+        return np.linalg.inv(self.information + np.eye(len(self.jacobian)))
+
+    @property
     def score(self) -> np.ndarray:
         """J^T z, the gradient of the log-likelihood, (num_parameters,)."""
         return self.jacobian @ self.residuals

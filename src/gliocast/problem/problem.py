@@ -203,9 +203,8 @@ class Problem:
         scale = straight_scale(self, mode.point)
         information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
         local = linearize(sharpened, mode.point, difference_directions(information))
-        covariance = np.linalg.inv(local.information + np.eye(len(scale)))
         problem = copy(self)
-        observation, effective = sharpened.observation.tempered(local.jacobian, local.residuals, covariance)
+        observation, effective = sharpened.observation.tempered(local.jacobian, local.residuals, local.covariance)
         problem.observation = observation
         weights = {f"tempering_{name}": weight for name, weight in observation.voxel_weights.items()}
         return problem, {"effective_observations": effective, **weights}
