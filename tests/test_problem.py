@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gliocast.core import SCHEMAS, Anatomy, Grid, InputError, LabelMap
-from gliocast.growth import Simulator, SingleScan
-from gliocast.inference import laplace
-from gliocast.problem import Problem, outline_problem
+from gliocast.growth import FisherKolmogorov, Simulator, SingleScan
+from gliocast.inference import laplace, straighten
+from gliocast.problem import Problem, outline_problem, temper
 
 SPACING = 2.0
 TRUTH = np.array([5.0, 3.0, 41.0, 38.0, 39.0, 0.65, 0.25])
@@ -110,3 +112,23 @@ def test_segmentation_of_another_grid_is_refused(labels, brain):
     shifted = Grid(brain.grid.shape, brain.grid.affine + np.array([[0, 0, 0, 5.0], *[[0.0] * 4] * 3]))
     with pytest.raises(InputError):
         outline_problem(LabelMap(labels.data, shifted, labels.schema), brain)
+
+
+def test_a_stand_in_is_exact_where_it_was_corrected_and_leads_to_the_mode_of_what_it_stands_for(labels, brain):
+    """The expensive growth is that in tissue with another ratio of diffusivities, so it can be searched itself."""
+    problem, guess = outline_problem(labels, brain)
+    other = replace(problem.forward.forward, model=FisherKolmogorov(diffusivity_ratio=2.0))
+    parts = (problem.anatomy, problem.observation, problem.prior)
+    helped = Problem(problem.forward, *parts, cheaper=SingleScan(other))
+    stand_in = helped.standing_in(TRUTH)
+    exact, own = (each.grow(TRUTH[None])[0].data for each in (helped, stand_in))
+    np.testing.assert_allclose(own, exact, atol=2e-5)
+    spread = 0.2 * guess.spread
+    found, direct = (
+        temper(each, start=TRUTH * 1.05, spread=spread, generator=np.random.default_rng(0))
+        for each in (helped, problem)
+    )
+    deviation = np.sqrt(np.diag(direct.mode.covariance))
+    apart = straighten(problem.parameters, np.stack([found.mode.point, direct.mode.point]))
+    assert (np.abs(apart[0] - apart[1]) < 0.5 * deviation).all()
+    assert found.diagnostics["expensive_solves"] <= 8

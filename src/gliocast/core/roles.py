@@ -154,11 +154,6 @@ class Target(Protocol):
 class LinearizableTarget(Target, Protocol):
     """A target that also says how its observation depends on the parameters, voxel by voxel."""
 
-    @property
-    def for_sensitivities(self) -> "LinearizableTarget":
-        """What differences of features are taken of: the target itself, or a cheaper one with the same parameters."""
-        ...
-
     def features(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         r"""Stabilized predictions and standardized residuals at each point, both (num_points, num_features).
 

@@ -53,7 +53,6 @@ class GaussNewtonOptions:
         max_step: ... but at most this along any parameter, in standard deviations of the prior.
         max_move: longest step along any parameter, in standard deviations of the prior.
         max_attempts: batches of candidates that are tried per linearization.
-        num_candidates: steps in such a batch, up to 4; 2 for models that take seconds.
     """
 
     differences: Differences = "central"
@@ -64,12 +63,10 @@ class GaussNewtonOptions:
     max_step: float = _MAX_STEP
     max_move: float = 1.0
     max_attempts: int = 4
-    num_candidates: int = 4
 
     def __post_init__(self) -> None:
         positive = min(self.tolerance, self.step, self.max_step, self.max_move) > 0
         counts = min(self.max_iterations, self.max_attempts) > 0 and self.num_starts >= 0
-        counts = counts and 0 < self.num_candidates <= len(_LENGTH_FACTORS)
         if self.differences not in get_args(Differences) or not (positive and counts):
             raise InputError(
                 "search",
@@ -130,20 +127,17 @@ def linearize(
     Raises:
         ConvergenceError: the features can't be evaluated at the point itself.
     """
-    cheap, here = target.for_sensitivities, target.prior.whiten(point[None])
+    here = target.prior.whiten(point[None])
     sides = [directions, -directions] if differences == "central" else [directions]
-    phi, z = cheap.features(np.concatenate([point[None], target.prior.color(here + np.concatenate(sides))]))
+    phi, z = target.features(np.concatenate([point[None], target.prior.color(here + np.concatenate(sides))]))
     count = len(phi)
-    if cheap is not target:
-        _, z = target.features(point[None])
-        count += 1
     if np.isnan(phi[0]).any() or np.isnan(z[0]).any():
         raise ConvergenceError(
             "fit", expected="a start near the tumor", got=f"nan at {point.tolist()}", advice="check the labels"
         )
     rises = phi[1:].astype(np.float64) - phi[0]
     if differences == "forward" and np.isnan(rises).any():
-        back, _ = cheap.features(target.prior.color(here - directions))
+        back, _ = target.features(target.prior.color(here - directions))
         rises = np.concatenate([rises, np.where(np.isnan(rises), back - phi[0], np.nan)])
         count += len(back)
     rises = rises.reshape(-1, *directions.shape[:1], phi.shape[1])
@@ -298,9 +292,7 @@ class _Search:
     def _moves(self, gradient: np.ndarray) -> np.ndarray:
         """Candidate steps, (num_candidates, num_parameters)."""
         moves = []
-        for damping, length in list(zip(_DAMPING_FACTORS, _LENGTH_FACTORS, strict=True))[
-            : self._options.num_candidates
-        ]:
+        for damping, length in zip(_DAMPING_FACTORS, _LENGTH_FACTORS, strict=True):
             damped = self._information + self._damping * damping * np.diag(np.diag(self._information))
             move = length * np.linalg.solve(damped, gradient)
             moves.append(move * min(1.0, self._options.max_move / np.abs(move).max()))

@@ -15,7 +15,7 @@ from gliocast.anatomy import AnatomyEstimate
 from gliocast.cohort.atlas_tumors import learning_anatomy, learning_forward
 from gliocast.core import Density, InputError, LabelMap, Posterior
 from gliocast.growth import Held
-from gliocast.inference import GaussNewtonOptions, LaplaceOptions, laplace_around, straighten
+from gliocast.inference import LaplaceOptions, laplace_around, straighten
 from gliocast.inference.morph_infer import (
     MorphInfer,
     load_weights,
@@ -24,13 +24,9 @@ from gliocast.inference.morph_infer import (
     shipped_weights,
 )
 from gliocast.observation import OutlineLikelihood
-from gliocast.problem import Problem, TemperingOptions, temper
+from gliocast.problem import Problem, temper
 
 Refinement = Literal["none", "map", "tmcmc"]
-
-#: How a mode is sought and weights are found where a solve takes seconds: from the answer alone, in few solves.
-_THRIFTY = GaussNewtonOptions(num_starts=0, num_candidates=2, tolerance=0.1, max_iterations=12)
-_THRIFTY_TEMPERING = TemperingOptions(search=_THRIFTY, max_rounds=1)
 
 
 @dataclass(frozen=True)
@@ -113,18 +109,15 @@ def refined(
     """
     if options.refinement == "none":
         return answer
-    expensive = problem.sensitivity_forward is not None
     tempered = temper(
         problem,
         start=answer.mode,
         spread=straighten(answer.parameters, answer.samples).std(axis=0),
         generator=generator,
-        options=_THRIFTY_TEMPERING if expensive else None,
         progress=progress,
     )
     if options.refinement == "map":
-        rounds = 0 if expensive else None
-        choices = LaplaceOptions(num_samples=options.num_samples, num_rounds=rounds)
+        choices = LaplaceOptions(num_samples=options.num_samples)
         found = laplace_around(tempered.problem, tempered.mode, generator=generator, options=choices)
     else:
         from gliocast.inference.tmcmc import Reference, TMCMCOptions, tmcmc

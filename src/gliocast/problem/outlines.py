@@ -52,8 +52,8 @@ def outline_problem(
     Args:
         labels: the segmentation.
         anatomy: tissue on its grid.
-        simulator: grows the tumor; by default Fisher-Kolmogorov growth. Sensitivities of mass effect are taken of
-            Fisher-Kolmogorov growth, which costs a hundredth of it, where the pressure is known.
+        simulator: grows the tumor; by default Fisher-Kolmogorov growth. Where it is mass effect of a known pressure,
+            Fisher-Kolmogorov growth, which costs a hundredth, helps `temper` to find the mode.
         known: values of parameters of the growth that aren't inferred, by name.
         tempering: what a voxel counts, see `OutlineLikelihood`. By "residuals", weights are provisional until `temper`
             has fitted the problem once.
@@ -71,12 +71,12 @@ def outline_problem(
     seed = {f"seed_{axis}": (float(position), width) for axis, position in zip("xyz", center, strict=True)}
     prior = IndependentPrior.from_typical(parameters, known=seed)
     cheaper = _cheaper(solver, forward)
-    problem = Problem(forward, anatomy.coarsen(factors), observation, prior, sensitivity_forward=cheaper)
+    problem = Problem(forward, anatomy.coarsen(factors), observation, prior, cheaper=cheaper)
     return problem, _guess_from_moments(labels, prior)
 
 
 def _cheaper(solver: Simulator, forward: Forward) -> Forward | None:
-    """Growth whose sensitivities stand in for those of mass effect, where the parameters are the same."""
+    """Growth that stands in for mass effect while a mode is sought, where the parameters are the same."""
     if not isinstance(solver.model, MassEffect):
         return None
     plain = SingleScan(replace(solver, model=FisherKolmogorov(solver.model.diffusivity_ratio)))

@@ -27,6 +27,7 @@ from gliocast.core import (
 )
 from gliocast.inference.gauss_newton import Mode, difference_directions, linearize, straight_scale
 from gliocast.problem.maps import NUM_PREDICTIVE, PredictiveMaps, predictive_maps
+from gliocast.problem.stand_in import StandIn
 
 #: Densities that are kept in case they are asked for again.
 _NUM_RECENT = 8
@@ -89,7 +90,7 @@ class Problem:
         observation: what was seen, on the same grid.
         prior: over all parameters.
         num_threads: how many solves run at a time.
-        sensitivity_forward: a cheaper model with the same parameters, whose sensitivities stand in for the forward's.
+        cheaper: a model with the same parameters that costs far less and grows about the same tumor, if there is one.
     """
 
     def __init__(
@@ -100,22 +101,13 @@ class Problem:
         prior: Prior,
         *,
         num_threads: int | None = None,
-        sensitivity_forward: Forward | None = None,
+        cheaper: Forward | None = None,
     ) -> None:
         self.forward, self.anatomy, self.observation, self.prior = forward, anatomy, observation, prior
-        self.sensitivity_forward = sensitivity_forward
+        self.cheaper = cheaper
         self._num_forward = len(forward.parameters)
         self._num_threads = num_threads or os.cpu_count() or 1
         self._recent: OrderedDict[bytes, Density | None] = OrderedDict()
-
-    @property
-    def for_sensitivities(self) -> "Problem":
-        """The same problem with the cheaper model, where there is one."""
-        if self.sensitivity_forward is None:
-            return self
-        return Problem(
-            self.sensitivity_forward, self.anatomy, self.observation, self.prior, num_threads=self._num_threads
-        )
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -175,6 +167,26 @@ class Problem:
         phi, z = zip(*(row or nothing for row in rows), strict=True)
         return np.stack(phi), np.stack(z)
 
+    def reading(self, observation: ObservationModel) -> "Problem":
+        """The same problem with another likelihood of the same observation."""
+        problem = copy(self)
+        problem.observation = observation
+        return problem
+
+    def standing_in(self, point: np.ndarray) -> "Problem":
+        """The same problem with the cheaper growth, corrected to have the expensive one's density at a point.
+
+        Raises:
+            QualityError: growth can't begin there, or can't be resolved.
+        """
+        density = self._grow(point)
+        if density is None or self.cheaper is None:
+            raise QualityError(
+                "fit", expected="growth at the point that a search came to", got="none", advice="begin elsewhere"
+            )
+        forward = StandIn.exact_at(self.cheaper, point[: self._num_forward], density, self.anatomy)
+        return Problem(forward, self.anatomy, self.observation, self.prior, num_threads=self._num_threads)
+
     def tempered(self, mode: Mode) -> tuple["Problem", dict[str, float]]:
         """The same problem with outlines as sharp as they are at its mode, and voxels that count accordingly.
 
@@ -198,16 +210,13 @@ class Problem:
             raise ConvergenceError(
                 "tempering", expected="growth at the mode", got="none", advice="check the tissue maps around the tumor"
             )
-        sharpened = copy(self)
-        sharpened.observation = self.observation.sharpened(density, mode.point[self._num_forward :])
+        seen = self.observation.sharpened(density, mode.point[self._num_forward :])
         scale = straight_scale(self, mode.point)
         information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
-        local = linearize(sharpened, mode.point, difference_directions(information))
-        problem = copy(self)
-        observation, effective = sharpened.observation.tempered(local.jacobian, local.residuals, local.covariance)
-        problem.observation = observation
+        local = linearize(self.reading(seen), mode.point, difference_directions(information))
+        observation, effective = seen.tempered(local.jacobian, local.residuals, local.covariance)
         weights = {f"tempering_{name}": weight for name, weight in observation.voxel_weights.items()}
-        return problem, {"effective_observations": effective, **weights}
+        return self.reading(observation), {"effective_observations": effective, **weights}
 
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Observations drawn at each point, (num_points, ...); a seed outside tissue shows no tumor."""
