@@ -20,7 +20,7 @@ import numpy as np
 
 from gliocast.core import Anatomy, Density, Forward, Parameter
 
-#: Densities below this are taken as this, and given back as none [1].
+#: Where either growth has fewer cells than this, there is nothing to compare, and nothing is corrected [1].
 _FAINTEST = 1e-5
 
 
@@ -50,7 +50,8 @@ class StandIn:
             OutsideTissueError: growth can't begin there.
         """
         own = cheap(point, anatomy, days=[1.0])[0]
-        return cls(cheap, _logit(density.data) - _logit(own.data))
+        both = (own.data > _FAINTEST) & (density.data > _FAINTEST)
+        return cls(cheap, np.where(both, _logit(density.data) - _logit(own.data), np.float32(0)))
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -63,9 +64,8 @@ class StandIn:
         """Corrected density at each of the days, on the grid of the correction."""
         corrected = []
         for density in self.cheap(values, anatomy, days=days):
-            data = 1 / (1 + np.exp(-_logit(density.data) - self.correction))
-            data[data < 1.01 * _FAINTEST] = 0
-            corrected.append(replace(density, data=data))
+            corrected_data = 1 / (1 + np.exp(-_logit(density.data) - self.correction))
+            corrected.append(replace(density, data=np.where(density.data > _FAINTEST, corrected_data, density.data)))
         return corrected
 
 

@@ -11,7 +11,7 @@ from gliocast.problem.problem import Problem
 
 #: Times that an expensive growth is solved to correct its stand-in, at most [1]; the mode has settled when no whitened
 #: coordinate moves by more than this; and by which factor searches after the first look are narrower.
-_MAX_STAND_INS, _SETTLED, _NARROW = 8, 0.01, 0.3
+_MAX_STAND_INS, _SETTLED, _NARROW = 10, 0.01, 0.3
 
 
 @dataclass(frozen=True)
