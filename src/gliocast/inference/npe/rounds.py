@@ -194,7 +194,7 @@ def _simulate(
     A simulation that holds anything but finite numbers failed. Leaving it out is no bias: such a thing isn't observed,
     and the likelihood of what was observed vanishes there.
     """
-    rows = []
+    rows: list[np.ndarray] = []
     for first in range(0, len(points), _CHUNK):
         observations = target.simulate(target.prior.color(points[first : first + _CHUNK]), generator)
         rows.extend(blocks(observation) for observation in observations)
