@@ -218,27 +218,29 @@ def test_chapter_6_finds_a_gaussian_posterior_roughly():
 
 
 def test_npe_c_finds_both_modes_with_their_weights():
+    """Each mode is 0.1 wide; 750 simulations tell its place to twice that, and its weight to a tenth or so."""
     target = TwoModes()
-    options = NPEOptions(num_rounds=3, num_simulations=250, num_networks=3, num_components=4)
-    posterior = npe(target, generator=np.random.default_rng(0), options=options)
+    posterior = npe(target, generator=np.random.default_rng(0), options=NPEOptions(num_rounds=3, num_simulations=250))
     right = posterior.samples[:, 0] > target.shift
-    assert right.mean() == pytest.approx(target.share_right(), abs=0.1)
+    assert right.mean() == pytest.approx(target.share_right(), abs=0.15)
     for side, center in ((right, 1.6), (~right, -0.4)):
-        assert np.median(posterior.samples[side, 0]) == pytest.approx(center, abs=0.1)
+        assert np.median(posterior.samples[side, 0]) == pytest.approx(center, abs=0.2)
         assert np.median(posterior.samples[side, 1]) == pytest.approx(0.3, abs=0.1)
 
 
 def test_what_is_learned_does_not_drift_with_the_proposal():
-    """All samples come from a proposal narrower than the posterior, and off its center: the correction undoes it."""
+    """All samples come from a proposal narrower than the posterior and one width off its center.
+
+    Uncorrected, means would be off by 0.6 widths, and widths be 0.6 of what they are. Bounds are twice the scatter over
+    seeds: undoing a proposal amplifies what a network errs by.
+    """
     target = LinearGaussian(noise=1.5)
     generator = np.random.default_rng(0)
     mean, covariance = target.posterior()
     posterior = target.prior.whiten(mean[None])[0]
     deviations = np.sqrt(np.diag(covariance)) / target.prior.scale
-    precision = np.diag((1 / (0.6 * deviations)) ** 2)
-    proposal = Mixture(
-        *(torch.from_numpy(a) for a in (np.zeros(1), (posterior + 0.5 * deviations)[None], precision[None]))
-    )
+    precision = np.diag((1 / (0.8 * deviations)) ** 2)
+    proposal = Mixture(*(torch.from_numpy(a) for a in (np.zeros(1), (posterior + deviations)[None], precision[None])))
     points = draw(target, proposal, 2000, generator)[0]
     rows = target.simulate(target.prior.color(points), generator).astype(np.float32)
     learner = NPEC(target.observed.astype(np.float32), 3, NPEOptions(num_components=1))

@@ -41,6 +41,12 @@ class Mixture:
         zeros = torch.zeros(1, dim, dtype=torch.float64)
         return cls(zeros[:, 0], zeros, torch.eye(dim, dtype=torch.float64)[None])
 
+    @property
+    def is_prior(self) -> bool:
+        """Whether this is the standard normal distribution, written as `prior` writes it."""
+        prior = Mixture.prior(self.means.shape[-1])
+        return torch.equal(self.means, prior.means) and torch.equal(self.precisions, prior.precisions)
+
     @classmethod
     def concatenate(cls, parts: list["Mixture"], shares: list[float]) -> "Mixture":
         """One mixture of several, each with its share of the weight."""

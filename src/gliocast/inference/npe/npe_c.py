@@ -27,7 +27,7 @@ from gliocast.inference.npe.training import Loss, Schedule, train
 #: Units of the two hidden layers [1].
 _HIDDEN = (64, 64)
 
-_SCHEDULE = Schedule(epochs=300, batch=100, rate=1e-3, held_out=0.1, patience=20)
+_SCHEDULE = Schedule(epochs=300, batch=50, rate=2e-3, held_out=0.1, patience=20)
 
 #: Networks learn from simulations whose summaries are no longer than this (root mean square, where those of the newest
 #: round are one), or no longer than the observation's times the margin [1]. A choice by what a simulation looks like,
@@ -90,10 +90,12 @@ class NPEC:
         """The function of sample indices that training minimizes."""
         total = sum(self._counts)
         proposal = Mixture.concatenate(self._proposals, [count / total for count in self._counts])
+        known = proposal.is_prior  # then Z is one
 
         def loss(indices: Tensor) -> Tensor:
             mixtures = networks(summaries[indices])
-            return mixtures.log_overlap(proposal) - mixtures.log_density(points[indices])
+            values = -mixtures.log_density(points[indices])
+            return values if known else values + mixtures.log_overlap(proposal)
 
         return loss
 
