@@ -129,7 +129,8 @@ def test_a_stand_in_is_exact_where_it_was_corrected_and_leads_to_the_mode_of_wha
         temper(each, start=TRUTH * 1.05, spread=spread, generator=np.random.default_rng(0))
         for each in (helped, problem)
     )
-    deviation = np.sqrt(np.diag(direct.mode.covariance))
-    apart = straighten(problem.parameters, np.stack([found.mode.point, direct.mode.point]))
-    assert (np.abs(apart[0] - apart[1]) < 0.5 * deviation).all()
+    apart = np.abs(np.subtract(*(straighten(problem.parameters, each.mode.point[None])[0] for each in (found, direct))))
+    assert apart[2:5].max() < 0.1  # seeds began two millimeters away
+    assert apart[[0, 1]].max() < 0.06
+    assert apart[5:].max() < 0.2  # logits of thresholds, whose prior deviations are half a unit
     assert found.diagnostics["expensive_solves"] <= 8

@@ -227,7 +227,16 @@ def test_provenance_is_enough_to_repeat_the_run(first, patient_folder):
     record = table(first, "provenance")
     assert record["versions"].keys() >= {"gliocast", "python", "numpy", "numba", "picsl_greedy", "SimpleITK", "nibabel"}
     assert record["seed"] == SEED
-    assert record["options"] == {"margin_mm": 15.0, "diffusivity_ratio": 10.0, "seed": SEED}
+    assert record["options"] == {
+        "margin_mm": 15.0,
+        "diffusivity_ratio": 10.0,
+        "growth": "fisher-kolmogorov",
+        "tumor_pressure": 10.0,
+        "seed": SEED,
+        "method": "laplace",
+        "num_samples": None,
+        "resume": True,
+    }
     assert record["label_schema"] == "brats-2021"
     endings = {"t1": "t1", "t1c": "t1ce", "t2": "t2", "flair": "flair", "seg": "seg"}
     for name, ending in endings.items():
