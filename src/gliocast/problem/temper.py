@@ -9,9 +9,10 @@ from gliocast.core import InputError, Posterior
 from gliocast.inference import CMAOptions, GaussNewtonOptions, Mode, find_mode
 from gliocast.problem.problem import Problem
 
-#: Times that an expensive growth is solved to correct its stand-in, at most [1]; the mode has settled when no whitened
-#: coordinate moves by more than this; and by which factor searches after the first look are narrower.
-_MAX_STAND_INS, _SETTLED, _NARROW = 10, 0.01, 0.3
+#: Times that an expensive growth is solved to correct its stand-in, at most, before outlines are sharpened and again
+#: while they are [1]; the mode has settled when no whitened coordinate moves by more than this; and by which factor
+#: such searches are narrower than others.
+_MAX_STAND_INS, _SETTLED, _NARROW = 6, 0.02, 0.3
 
 
 @dataclass(frozen=True)
@@ -88,20 +89,42 @@ def temper(
     options = options or TemperingOptions()
     if problem.cheaper is None:
         return _temper(problem, start=start, spread=spread, generator=generator, options=options, progress=progress)
-    point, best, cost = np.asarray(start, dtype=float), None, 0
-    one_round = replace(options, max_rounds=1)  # the next stand-in goes on with the weights that this one leaves
-    for number in range(_MAX_STAND_INS):
-        stand_in = problem.standing_in(point)
-        found = _temper(stand_in, start=point, spread=_NARROW * spread, generator=generator, options=one_round)
-        problem = problem.reading(found.problem.observation)
-        moved = stand_in.prior.whiten(found.mode.point[None]) - stand_in.prior.whiten(point[None])
-        best, point, cost = found, found.mode.point, cost + 1
-        if progress is not None:
-            progress((number + 1) / _MAX_STAND_INS)
-        if np.abs(moved).max() < _SETTLED:
-            break
-    assert best is not None
-    return replace(best, diagnostics={**best.diagnostics, "expensive_solves": float(cost)})
+    return _temper_by_stand_ins(problem, start, spread=spread, generator=generator, options=options, progress=progress)
+
+
+def _temper_by_stand_ins(
+    problem: Problem,
+    point: np.ndarray,
+    *,
+    spread: np.ndarray,
+    generator: np.random.Generator,
+    options: TemperingOptions,
+    progress: Callable[[float], None] | None,
+) -> Tempered:
+    """The same with a cheaper growth, corrected wherever the search comes to.
+
+    At first outlines are read as vaguely as they were stated, since the stand-in is vague itself; once the mode has
+    settled, every further stand-in leaves sharper outlines to the next.
+    """
+    gentle, one_round = _NARROW * spread, replace(options, max_rounds=1)
+    solves, found = 0, None
+    for sharpening in (False, True):
+        for _ in range(_MAX_STAND_INS):
+            stand_in = problem.standing_in(point)
+            solves += 1
+            if sharpening:
+                found = _temper(stand_in, start=point, spread=gentle, generator=generator, options=one_round)
+                problem, mode = problem.reading(found.problem.observation), found.mode
+            else:
+                mode = find_mode(stand_in, start=point, spread=gentle, generator=generator, options=options.search)
+            moved = problem.prior.whiten(mode.point[None]) - problem.prior.whiten(point[None])
+            point = mode.point
+            if progress is not None:
+                progress(solves / (2 * _MAX_STAND_INS))
+            if np.abs(moved).max() < _SETTLED:
+                break
+    assert found is not None
+    return replace(found, diagnostics={**found.diagnostics, "expensive_solves": float(solves)})
 
 
 def _temper(
