@@ -1,14 +1,18 @@
 """Do the intervals cover the truth? Digital patients with known parameters, fitted as patients are.
 
 Truths are drawn from the prior; tumors too small to segment or too large to live with are drawn again. Outlines carry
-the correlated errors of `OutlineLikelihood.sample`. The anatomy is the atlas' own, so this checks the likelihood's
-softness and effective number of observations, not the registration. Synthetic data throughout.
+the correlated errors of `OutlineLikelihood.sample`, or none at all. The anatomy is the atlas' own, so this checks the
+likelihood's softness and what a voxel counts, not the registration. The fit knows neither size nor correlation of the
+errors; other ones than the usual show whether it finds them. Synthetic data throughout.
 
     python validation/coverage.py --patients 40
+    python validation/coverage.py --displacement 2 --correlation 10
+    python validation/coverage.py --noise-free
 """
 
 import argparse
 import time
+from typing import get_args
 
 import numpy as np
 
@@ -16,18 +20,21 @@ from gliocast.cohort import Truth, atlas_anatomy, draw_outlines
 from gliocast.core import SCHEMAS, Anatomy, Density, InputError, LabelMap, dice
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import DIFFUSION_LENGTH, GROWTH_NUMBER, Simulator, SingleScan
-from gliocast.inference import IndependentPrior, laplace
-from gliocast.observation.mri import CORE_THRESHOLD, WHOLE_THRESHOLD
-from gliocast.problem import outline_problem
+from gliocast.inference import IndependentPrior, laplace_around
+from gliocast.observation.mri import CORE_THRESHOLD, WHOLE_THRESHOLD, LabelErrors, Tempering
+from gliocast.problem import outline_problem, temper
 
 LEVELS = (0.5, 0.8, 0.95)
 WHOLE_VOLUME_ML = (8.0, 150.0)
-DENSITY_LEVELS = (0.01, 0.1)
+DENSITY_LEVELS = (0.01, 0.1, 0.8)
 AGE_DAYS = 400.0
+COUNTS = ("effective_observations", "tempering_core", "tempering_whole", "tempering_evaluations")
 
 
-def draw_patient(anatomy: Anatomy, generator: np.random.Generator) -> tuple[Truth, Density, LabelMap]:
-    """A truth from the prior whose tumor could be a patient's, with its density and segmentation."""
+def draw_patient(
+    anatomy: Anatomy, generator: np.random.Generator, errors: LabelErrors | None
+) -> tuple[Truth, Density, LabelMap]:
+    """A truth from the prior whose tumor could be a patient's, with its density and segmentation, exact or not."""
     prior = IndependentPrior.from_typical((DIFFUSION_LENGTH, GROWTH_NUMBER, CORE_THRESHOLD, WHOLE_THRESHOLD))
     inside = np.argwhere(anatomy.white_matter > 0.8)
     while True:
@@ -42,7 +49,12 @@ def draw_patient(anatomy: Anatomy, generator: np.random.Generator) -> tuple[Trut
             density = Simulator()((truth.diffusivity, truth.rate, *seed), anatomy, days=[AGE_DAYS])[0]
         except InputError:
             continue
-        core, whole = draw_outlines(density, truth, generator) if density.data.max() > core_threshold else ([], [])
+        if density.data.max() <= core_threshold:
+            continue
+        if errors is None:
+            core, whole = density.data > core_threshold, density.data > whole_threshold
+        else:
+            core, whole = draw_outlines(density, truth, generator, errors)
         volume = np.sum(whole) * anatomy.grid.voxel_volume / 1000
         if WHOLE_VOLUME_ML[0] < volume < WHOLE_VOLUME_ML[1] and core.sum() > 500:
             data = (2 * whole - core).astype(np.uint8)
@@ -53,15 +65,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--displacement", type=float, default=LabelErrors.displacement_mm, help="of outlines [mm]")
+    parser.add_argument("--correlation", type=float, default=LabelErrors.correlation_mm, help="of their errors [mm]")
+    parser.add_argument("--noise-free", action="store_true", help="outlines without errors")
+    parser.add_argument("--tempering", default="residuals", choices=get_args(Tempering))
     options = parser.parse_args()
+    errors = LabelErrors(displacement_mm=options.displacement, correlation_mm=options.correlation)
     generator = np.random.default_rng(options.seed)
     anatomy = atlas_anatomy(load_mni152())
-    scores, inside, overlaps, names = [], [], [], ()
+    scores, inside, overlaps, counts, names = [], [], [], [], ()
     since = time.perf_counter()
     for number in range(options.patients):
-        truth, density, labels = draw_patient(anatomy, generator)
-        problem, guess = outline_problem(labels, anatomy)
-        posterior = laplace(problem, start=guess.point, spread=guess.spread, generator=generator)
+        truth, density, labels = draw_patient(anatomy, generator, None if options.noise_free else errors)
+        problem, guess = outline_problem(labels, anatomy, tempering=options.tempering)
+        tempered = temper(problem, start=guess.point, spread=guess.spread, generator=generator)
+        posterior = laplace_around(tempered.problem, tempered.mode, generator=generator)
+        counts.append([tempered.diagnostics.get(name, np.nan) for name in COUNTS])
         names = tuple(p.name for p in posterior.parameters)
         true = np.array([truth.identifiable()[name] for name in names])
         scores.append((posterior.mode - true) / posterior.standard_deviation)
@@ -76,6 +95,8 @@ def main() -> None:
             flush=True,
         )
     _print_table(names, np.array(scores), np.array(inside), np.array(overlaps))
+    for name, values in zip(COUNTS, np.array(counts).T, strict=True):
+        print(f"{name}: median {np.median(values):.3g}, {values.min():.3g} to {values.max():.3g}")
 
 
 def _print_table(names: tuple[str, ...], scores: np.ndarray, inside: np.ndarray, overlaps: np.ndarray) -> None:
