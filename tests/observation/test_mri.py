@@ -136,6 +136,53 @@ def test_sampled_errors_are_correlated_over_the_stated_length():
     assert abs(correlation(18)) < 0.15
 
 
+@pytest.mark.parametrize("tempering", ["stated", "independent"])
+def test_features_give_the_score_of_the_likelihood(tempering):
+    """d log L = sum z d phi along both thresholds, miss rate and its prior included."""
+    holes = np.random.default_rng(1).uniform(0, 1, GRID.shape) < 0.1
+    model = OutlineLikelihood.from_labels(_labels((DENSITY > 0.7) & ~holes, DENSITY > 0.2), tempering=tempering)
+    values, step = np.array([0.65, 0.25]), 1e-4
+    _, z = model.features(FRONT, values)
+    for offset in step * np.eye(2):
+        slope = (model.log_likelihood(FRONT, values + offset) - model.log_likelihood(FRONT, values - offset)) / 2
+        rise = (model.features(FRONT, values + offset)[0] - model.features(FRONT, values - offset)[0]) / 2
+        # m is found to 1e-5 and features are single precision: a relative 1e-3 over such a step
+        assert float(z.astype(float) @ rise) == pytest.approx(slope, rel=5e-3)
+
+
+def test_features_have_one_length_for_all_densities():
+    model = OutlineLikelihood.from_labels(LABELS)
+    values = np.array([0.65, 0.25])
+    lengths = {model.features(Density(shape, GRID), values)[0].shape for shape in (DENSITY, 0 * DENSITY, DENSITY**3)}
+    assert len(lengths) == 1
+
+
+def test_independent_voxels_count_once_and_stated_ones_what_is_stated():
+    whole = LABELS.whole.sum()
+    independent, stated = (OutlineLikelihood.from_labels(LABELS, tempering=way) for way in ("independent", "stated"))
+    assert independent.voxel_weights == {"core": 1.0, "whole": 1.0}
+    radius = (3 * whole / (4 * np.pi)) ** (1 / 3)
+    assert stated.voxel_weights["whole"] * whole == pytest.approx(40 * np.sqrt(radius / 15))
+    assert not independent.weighs_by_residuals
+    assert OutlineLikelihood.from_labels(LABELS).weighs_by_residuals
+
+
+def test_another_way_to_weigh_voxels_is_refused():
+    with pytest.raises(InputError, match="residuals or stated or independent"):
+        OutlineLikelihood.from_labels(LABELS, tempering="guessed")
+
+
+def test_the_width_of_an_outline_is_found():
+    """Outlines displaced voxel by voxel by a logistic error of known width."""
+    distance = distance_map(logits_of(DENSITY), LOGIT(0.25), GRID.spacing)
+    noise = np.random.default_rng(0).logistic(0, 0.7, GRID.shape)
+    near = np.where(np.abs(distance) < 4, noise, 0)  # elsewhere the plateau and the empty space have no distance
+    model = OutlineLikelihood.from_labels(_labels(DENSITY > 0.65, distance + near > 0))
+    widths = model._best_widths(FRONT, np.array([0.65, 0.25]))
+    assert widths["whole"] == pytest.approx(0.7, rel=0.2)
+    assert widths["core"] < 0.2  # drawn without errors
+
+
 def test_misfit_counts_the_focus_that_one_seed_cannot_reach():
     whole = DENSITY > 0.25
     whole[2:8, 2:8, 2:8] = True

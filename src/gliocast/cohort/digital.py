@@ -99,7 +99,9 @@ def _compartments(density: Density, core: np.ndarray, whole: np.ndarray) -> dict
     return {"edema": whole & ~core, "enhancing": core & ~necrosis, "necrosis": necrosis}
 
 
-def draw_outlines(density: Density, truth: Truth, generator: np.random.Generator) -> np.ndarray:
+def draw_outlines(
+    density: Density, truth: Truth, generator: np.random.Generator, errors: LabelErrors | None = None
+) -> np.ndarray:
     """Core and whole-tumor outlines with a rater's correlated errors, (2, x, y, z) bool."""
     grown = density.data > 1e-3
     window = bounding_box(grown).grown((8, 8, 8), density.grid.shape)
@@ -107,6 +109,6 @@ def draw_outlines(density: Density, truth: Truth, generator: np.random.Generator
     cut = Density(np.ascontiguousarray(density.data[window.slices]), grid, density.day)
     outlines = np.zeros((2, *density.grid.shape), dtype=bool)
     outlines[(slice(None), *window.slices)] = sample_outlines(
-        cut, truth.t1c_threshold, truth.flair_threshold, LabelErrors(), generator
+        cut, truth.t1c_threshold, truth.flair_threshold, errors or LabelErrors(), generator
     )
     return outlines

@@ -17,9 +17,11 @@ errors bound what a voxel that no parameter can explain may cost; m is the one o
 outline at hand, because a careful outline has almost none and a fragmented core a third.
 
 Errors of an outline are correlated over millimeters, so voxels are not independent observations. The log-likelihood is
-therefore a composite one: the voxel terms of each outline are averaged over its observed volume and multiplied by an
-effective number of independent observations. `sample` draws the correlated errors, and validation/coverage.py checks
-that intervals computed with the one cover truths observed with the other.
+therefore a composite one, in which a voxel counts w <= 1. Once a fit has left residuals, w follows from how they are
+correlated (`gliocast.observation.tempering`) and delta is the one of highest likelihood, for each outline by itself;
+before that, and on demand, the voxel terms of an outline are averaged over its observed volume and multiplied by a
+stated effective number of observations. `sample` draws the correlated errors, and validation/coverage.py checks that
+intervals computed with the one cover truths observed with the other.
 """
 
 from collections.abc import Mapping
@@ -80,8 +82,9 @@ class LabelErrors:
     Args:
         missed: parameters (a, b) of the Beta prior of the probability m that a visible voxel isn't labeled [1].
         false: probability f that an invisible voxel is labeled [1].
-        width_mm: width delta of the step from invisible to visible [mm].
-        effective_observations: independent observations that an outline of 15 mm radius is worth [1].
+        width_mm: width delta of the step from invisible to visible, before a fit tells it [mm].
+        effective_observations: independent observations that an outline of 15 mm radius is worth, before a fit tells
+            it [1].
         displacement_mm: standard deviation of the correlated error that `sample` draws [mm].
         correlation_mm: length over which that error is correlated [mm].
     """
