@@ -178,7 +178,7 @@ def test_the_width_of_an_outline_is_found():
     noise = np.random.default_rng(0).logistic(0, 0.7, GRID.shape)
     near = np.where(np.abs(distance) < 4, noise, 0)  # elsewhere the plateau and the empty space have no distance
     model = OutlineLikelihood.from_labels(_labels(DENSITY > 0.65, distance + near > 0))
-    widths = model._best_widths(FRONT, np.array([0.65, 0.25]))
+    widths = model.sharpened(FRONT, np.array([0.65, 0.25])).step_widths
     assert widths["whole"] == pytest.approx(0.7, rel=0.2)
     assert widths["core"] < 0.2  # drawn without errors
 
