@@ -23,6 +23,10 @@ validate: $(VENV)/.installed
 	@$(BIN)/python validation/time_steps.py
 	@$(BIN)/python validation/coverage.py --patients 20
 	@$(BIN)/python validation/volume_laws.py
+	@$(BIN)/python validation/samplers.py
+	@$(BIN)/python validation/eleven_parameters.py
+	@$(BIN)/python validation/morph_infer.py --spacing 2 --refine
+	@$(BIN)/python validation/morph_infer.py --model mass-effect --refine
 
 clean:
 	rm -rf $(VENV) $(OUT) build

@@ -18,6 +18,7 @@ def morph_infer(
         str, typer.Option(help="Growth equation: fisher-kolmogorov or mass-effect.")
     ] = "fisher-kolmogorov",
     tumors: Annotated[int, typer.Option(help="Training tumors to simulate.")] = 8160,
+    validation: Annotated[int, typer.Option(help="Tumors that are held back to validate on.")] = 512,
     steps: Annotated[int, typer.Option(help="Steps of the optimizer.")] = 4000,
     batch: Annotated[int, typer.Option(help="Examples in a step.")] = 32,
     channels: Annotated[int, typer.Option(help="Channels of every convolution; 64 in the paper.")] = 32,
@@ -40,6 +41,7 @@ def morph_infer(
         model=model,
         parametrization=parametrization,
         num_tumors=tumors,
+        num_validation=validation,
         seed=seed,
         batch_size=batch,
         channels=channels,

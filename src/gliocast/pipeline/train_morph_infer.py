@@ -87,13 +87,15 @@ def train_morph_infer(
     taught = Examples(loaded[training.num_validation :], scaling, training.batch_size, seed=training.seed)
     held = Examples(loaded[: training.num_validation], scaling, training.batch_size, vary=False)
     torch.manual_seed(training.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     network = InverseNetwork(training.network)
     if training.start is not None:
         network.load_state_dict(load_weights(training.start).network.state_dict())
-    weight = torch.tensor(scaling.weights)
+    network.to(device)
+    weight = torch.tensor(scaling.weights, device=device)
 
     def losses(net: nn.Module, step: int) -> Mapping[str, Tensor]:
-        windows, moments, truth = _tensors(taught[step])
+        windows, moments, truth = _tensors(taught[step], device)
         answer, factor = net(windows, moments)
         squared, likelihood = inverse_loss(answer, factor, truth, weight)
         return {"squared error": squared, "likelihood": 0.01 * likelihood}
@@ -109,7 +111,7 @@ def train_morph_infer(
     )
     path = folder / f"morph-infer-{training.model}.safetensors"
     assert isinstance(averaged, InverseNetwork)
-    save_weights(path, Weights(averaged, training.model, training.parametrization, float(LEARNING_SPACING_MM)))
+    save_weights(path, Weights(averaged.cpu(), training.model, training.parametrization, float(LEARNING_SPACING_MM)))
     return path
 
 
@@ -118,10 +120,10 @@ def _validate(network: nn.Module, held: Examples, num_batches: int) -> dict[str,
     errors, whitened = [], []
     with torch.no_grad():
         for number in range(num_batches):
-            windows, moments, truth = _tensors(_remembered(held, number))
+            windows, moments, truth = _tensors(_remembered(held, number), next(network.parameters()).device)
             answer, factor = network(windows, moments)
-            errors.append((answer - truth).numpy())
-            whitened.append(torch.einsum("nij,ni->nj", factor, answer - truth).numpy())
+            errors.append((answer - truth).cpu().numpy())
+            whitened.append(torch.einsum("nij,ni->nj", factor, answer - truth).cpu().numpy())
     half = (np.array(held.scaling.upper) - np.array(held.scaling.lower)) / 2
     rms = np.sqrt(np.mean(np.concatenate(errors) ** 2, axis=0)) * half
     figures = {f"rms {name}": round(float(value), 4) for name, value in zip(held.scaling.names, rms, strict=True)}
@@ -133,9 +135,9 @@ def _remembered(held: Examples, number: int) -> Batch:
     return held[number]
 
 
-def _tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+def _tensors(batch: Batch, device: str | torch.device) -> tuple[Tensor, Tensor, Tensor]:
     windows = torch.from_numpy(batch.windows).contiguous(memory_format=torch.channels_last_3d)
-    return windows, torch.from_numpy(batch.moments), torch.from_numpy(batch.truth)
+    return windows.to(device), torch.from_numpy(batch.moments).to(device), torch.from_numpy(batch.truth).to(device)
 
 
 def _key(training: MorphInferTraining) -> str:
