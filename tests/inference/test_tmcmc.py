@@ -12,7 +12,7 @@ from gliocast.inference.tmcmc.tempering import next_exponent, systematic_resampl
 from gliocast.problem import Problem
 
 TARGETS = {"linear": LinearGaussian(), "banana": Banana(), "two modes": TwoModes()}
-SMALL = TMCMCOptions(num_samples=256)
+SMALL = TMCMCOptions(num_samples=256, num_first=256, variation=1.0)
 
 
 def run(target, seed=0, **settings):
@@ -57,12 +57,12 @@ def test_the_published_method_is_right_within_its_own_wide_bounds():
         posterior = run(target, options=TMCMCOptions(move="plain"))
         require_right(posterior, target)
         stages = posterior.diagnostics["stages"]
-        assert posterior.diagnostics["evaluations"] == 2048 * (stages + 1)
+        assert posterior.diagnostics["evaluations"] == 8192 + 2048 * stages
 
 
 def test_default_moves_are_worth_more_per_evaluation_than_the_others():
     def worth(move):
-        posterior = run(TARGETS["two modes"], options=TMCMCOptions(move=move, num_samples=1024))
+        posterior = run(TARGETS["two modes"], options=TMCMCOptions(move=move, num_samples=1024, num_first=1024))
         return posterior.diagnostics["effective_samples"] / posterior.diagnostics["evaluations"]
 
     default = worth(TMCMCOptions().move)
@@ -177,7 +177,7 @@ def test_a_narrow_start_gives_the_same_posterior_and_evidence_for_less(prior_sha
     start = Reference(center, 4 * target.covariance, prior_share)
     posterior = run(target, start=start)
     require_right(posterior, target)
-    # measured: 0.38 of the evaluations from the right center, 0.63 from the wrong one
+    # measured: less than half of the evaluations from the right center, 0.63 from the wrong one
     assert posterior.diagnostics["evaluations"] < 0.7 * run(target).diagnostics["evaluations"]
 
 
@@ -186,7 +186,7 @@ def test_a_start_from_laplace_needs_few_evaluations():
     first = laplace(target, start=np.zeros(4), spread=np.ones(4), generator=np.random.default_rng(0))
     posterior = run(target, start=Reference.from_posterior(target.prior, first))
     require_right(posterior, target)
-    assert posterior.diagnostics["evaluations"] <= 4 * 2048
+    assert posterior.diagnostics["evaluations"] <= 6 * 2048
 
 
 def test_a_start_at_one_mode_finds_the_other_by_its_share_of_the_prior():
@@ -220,10 +220,10 @@ def test_a_uniform_prior_is_sampled_up_to_its_edges():
     assert abs(error) < 4 * posterior.diagnostics["log_evidence_error"]
 
 
-@pytest.mark.parametrize("batch", [1, 4, 9])
+@pytest.mark.parametrize("batch", [1, 2, 4, 6])
 @pytest.mark.parametrize("move", ["plain", "crank-nicolson"])
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(tmp_path, batch, move):
-    options = TMCMCOptions(num_samples=256, move=move, variation=0.5)
+    options = replace(SMALL, move=move, num_first=400)
 
     class Interrupted(LinearGaussian):
         batches = 0
@@ -398,6 +398,6 @@ def test_systematic_resampling_is_within_one_of_the_expected_count():
     generator = np.random.default_rng(0)
     weights = generator.random(200) ** 4 * (np.arange(200) % 3 > 0)
     weights /= weights.sum()
-    counts = np.bincount(systematic_resampling(weights, generator), minlength=200)
+    counts = np.bincount(systematic_resampling(weights, 200, generator), minlength=200)
     assert (np.abs(counts - 200 * weights) < 1).all()
     assert not counts[weights == 0].any()
