@@ -5,7 +5,7 @@ import pytest
 
 from gliocast.core import Anatomy, ConvergenceError, Density, Grid, InputError, Support
 from gliocast.inference import Reference, TMCMCOptions, UniformPrior, laplace, tmcmc
-from gliocast.inference.analytic import Banana, LinearGaussian, TwoModes, standard_prior
+from gliocast.inference.analytic import Banana, LinearGaussian, PeakOnPlateau, TwoModes, standard_prior
 from gliocast.inference.tmcmc.mixture import GaussianMixture, fit_mixture
 from gliocast.inference.tmcmc.moves import CrankNicolson, first_tuning
 from gliocast.inference.tmcmc.tempering import next_exponent, systematic_resampling
@@ -187,6 +187,22 @@ def test_a_start_from_laplace_needs_few_evaluations():
     posterior = run(target, start=Reference.from_posterior(target.prior, first))
     require_right(posterior, target)
     assert posterior.diagnostics["evaluations"] <= 6 * 2048
+
+
+def test_a_peak_on_a_plateau_is_measured_from_a_narrow_start():
+    target = PeakOnPlateau()
+    posterior = run(target, start=Reference.around(target.prior, target.center, width=0.2))
+    require_right(posterior, target)
+
+
+def test_a_peak_on_a_plateau_is_found_from_the_prior_though_its_evidence_is_poorly_known():
+    target = PeakOnPlateau()
+    posterior = run(target)
+    scores = (posterior.mean - target.mean) / target.standard_deviation
+    np.testing.assert_allclose(scores, 0, atol=0.15)
+    np.testing.assert_allclose(posterior.standard_deviation / target.standard_deviation, 1, atol=0.12)
+    # measured over eight seeds: -2.0 to +0.2, where 0.17 is stated
+    assert abs(posterior.log_evidence - target.log_evidence) < 2.5
 
 
 def test_a_start_at_one_mode_finds_the_other_by_its_share_of_the_prior():

@@ -61,11 +61,11 @@ def tmcmc(
         note: called with a line per stage.
 
     Returns:
-        Equally weighted samples, the best point seen as mode, the log-evidence [nat]; `diagnostics` holds its standard
+        Equally weighted samples, the best point seen as mode, the log-evidence [nat]. `diagnostics` holds its standard
         error (too small where few particles found the way from a plateau of the likelihood to its peak, see
-        docs/samplers.md), the number of evaluations and of stages, and as ``effective_samples`` what the samples are worth to the
-        worst-known mean; `stages` holds exponent, acceptance, effective sample size, scale (standard deviations),
-        correlation left and evaluations.
+        docs/samplers.md), the number of evaluations and of stages, and as ``effective_samples`` what the samples are
+        worth to the worst-known mean; `stages` holds exponent, acceptance, effective sample size, scale (standard
+        deviations), correlation left, log-evidence and its error so far, and evaluations.
 
     Raises:
         InputError: the checkpoint is damaged or of another run.
