@@ -18,7 +18,7 @@ import numpy as np
 
 from gliocast.core import Posterior
 from gliocast.inference import Reference, TMCMCOptions, laplace, tmcmc
-from gliocast.inference.analytic import AnalyticTarget, Banana, LinearGaussian, TwoModes
+from gliocast.inference.analytic import AnalyticTarget, Banana, LinearGaussian, PeakOnPlateau, TwoModes
 
 SEEDS = range(4)
 
@@ -26,6 +26,7 @@ TARGETS: dict[str, Callable[[], AnalyticTarget]] = {
     "linear-Gaussian": LinearGaussian,
     "banana": Banana,
     "two modes": TwoModes,
+    "peak on a plateau": PeakOnPlateau,
 }
 
 
@@ -49,7 +50,7 @@ class Sampler:
     """A method, and what it claims of which target; a target that isn't named is one it claims nothing of."""
 
     run: Callable[[AnalyticTarget, np.random.Generator], Posterior]
-    claims: dict[str, Bound]
+    claims: dict[str, Bound | None]
 
 
 def run_laplace(target: AnalyticTarget, generator: np.random.Generator) -> Posterior:
@@ -69,15 +70,18 @@ def run_tmcmc(move: str) -> Callable[[AnalyticTarget, np.random.Generator], Post
 
 # Samples worth 1,000 know a mean to 0.03 standard deviations; the worst of sixteen lies near 2.5 times that. The random
 # walk's are worth a few hundred, those of the published method a few dozen.
+# On a plateau with a peak every run from the prior knows the evidence to a nat or two only, whatever it states.
 TIGHT, FAIR, LOOSE = Bound(0.12, 0.10, 0.25), Bound(0.25, 0.15, 0.35), Bound(0.9, 0.6, 1.0)
+
+PLATEAU = {"peak on a plateau": Bound(0.15, 0.12, 2.5)}
 
 #: A new method enters here: a function, and a claim for each target.
 SAMPLERS = {
     "laplace": Sampler(run_laplace, {"linear-Gaussian": Bound(0.12, 0.10, None)}),
-    "tmcmc plain": Sampler(run_tmcmc("plain"), dict.fromkeys(TARGETS, LOOSE)),
-    "tmcmc adaptive": Sampler(run_tmcmc("adaptive"), dict.fromkeys(TARGETS, FAIR)),
-    "tmcmc crank-nicolson": Sampler(run_tmcmc("crank-nicolson"), dict.fromkeys(TARGETS, TIGHT)),
-    "laplace, then tmcmc": Sampler(run_from_laplace, {"linear-Gaussian": TIGHT}),
+    "tmcmc plain": Sampler(run_tmcmc("plain"), {**dict.fromkeys(TARGETS, LOOSE), "peak on a plateau": None}),
+    "tmcmc adaptive": Sampler(run_tmcmc("adaptive"), {**dict.fromkeys(TARGETS, FAIR), "peak on a plateau": None}),
+    "tmcmc crank-nicolson": Sampler(run_tmcmc("crank-nicolson"), {**dict.fromkeys(TARGETS, TIGHT), **PLATEAU}),
+    "laplace, then tmcmc": Sampler(run_from_laplace, {"linear-Gaussian": TIGHT, "peak on a plateau": TIGHT}),
 }
 
 COLUMNS = (

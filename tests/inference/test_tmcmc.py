@@ -5,14 +5,14 @@ import pytest
 
 from gliocast.core import Anatomy, ConvergenceError, Density, Grid, InputError, Support
 from gliocast.inference import Reference, TMCMCOptions, UniformPrior, laplace, tmcmc
-from gliocast.inference.analytic import Banana, LinearGaussian, TwoModes, standard_prior
+from gliocast.inference.analytic import Banana, LinearGaussian, PeakOnPlateau, TwoModes, standard_prior
 from gliocast.inference.tmcmc.mixture import GaussianMixture, fit_mixture
 from gliocast.inference.tmcmc.moves import CrankNicolson, first_tuning
 from gliocast.inference.tmcmc.tempering import next_exponent, systematic_resampling
 from gliocast.problem import Problem
 
 TARGETS = {"linear": LinearGaussian(), "banana": Banana(), "two modes": TwoModes()}
-SMALL = TMCMCOptions(num_samples=256)
+SMALL = TMCMCOptions(num_samples=256, num_first=256, variation=1.0)
 
 
 def run(target, seed=0, **settings):
@@ -57,12 +57,12 @@ def test_the_published_method_is_right_within_its_own_wide_bounds():
         posterior = run(target, options=TMCMCOptions(move="plain"))
         require_right(posterior, target)
         stages = posterior.diagnostics["stages"]
-        assert posterior.diagnostics["evaluations"] == 2048 * (stages + 1)
+        assert posterior.diagnostics["evaluations"] == 8192 + 2048 * stages
 
 
 def test_default_moves_are_worth_more_per_evaluation_than_the_others():
     def worth(move):
-        posterior = run(TARGETS["two modes"], options=TMCMCOptions(move=move, num_samples=1024))
+        posterior = run(TARGETS["two modes"], options=TMCMCOptions(move=move, num_samples=1024, num_first=1024))
         return posterior.diagnostics["effective_samples"] / posterior.diagnostics["evaluations"]
 
     default = worth(TMCMCOptions().move)
@@ -177,7 +177,7 @@ def test_a_narrow_start_gives_the_same_posterior_and_evidence_for_less(prior_sha
     start = Reference(center, 4 * target.covariance, prior_share)
     posterior = run(target, start=start)
     require_right(posterior, target)
-    # measured: 0.38 of the evaluations from the right center, 0.63 from the wrong one
+    # measured: less than half of the evaluations from the right center, 0.63 from the wrong one
     assert posterior.diagnostics["evaluations"] < 0.7 * run(target).diagnostics["evaluations"]
 
 
@@ -186,7 +186,23 @@ def test_a_start_from_laplace_needs_few_evaluations():
     first = laplace(target, start=np.zeros(4), spread=np.ones(4), generator=np.random.default_rng(0))
     posterior = run(target, start=Reference.from_posterior(target.prior, first))
     require_right(posterior, target)
-    assert posterior.diagnostics["evaluations"] <= 4 * 2048
+    assert posterior.diagnostics["evaluations"] <= 6 * 2048
+
+
+def test_a_peak_on_a_plateau_is_measured_from_a_narrow_start():
+    target = PeakOnPlateau()
+    posterior = run(target, start=Reference.around(target.prior, target.center, width=0.2))
+    require_right(posterior, target)
+
+
+def test_a_peak_on_a_plateau_is_found_from_the_prior_though_its_evidence_is_poorly_known():
+    target = PeakOnPlateau()
+    posterior = run(target)
+    scores = (posterior.mean - target.mean) / target.standard_deviation
+    np.testing.assert_allclose(scores, 0, atol=0.15)
+    np.testing.assert_allclose(posterior.standard_deviation / target.standard_deviation, 1, atol=0.12)
+    # measured over eight seeds: -2.0 to +0.2, where 0.17 is stated
+    assert abs(posterior.log_evidence - target.log_evidence) < 2.5
 
 
 def test_a_start_at_one_mode_finds_the_other_by_its_share_of_the_prior():
@@ -220,10 +236,10 @@ def test_a_uniform_prior_is_sampled_up_to_its_edges():
     assert abs(error) < 4 * posterior.diagnostics["log_evidence_error"]
 
 
-@pytest.mark.parametrize("batch", [1, 4, 9])
+@pytest.mark.parametrize("batch", [1, 2, 4, 6])
 @pytest.mark.parametrize("move", ["plain", "crank-nicolson"])
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(tmp_path, batch, move):
-    options = TMCMCOptions(num_samples=256, move=move, variation=0.5)
+    options = replace(SMALL, move=move, num_first=400)
 
     class Interrupted(LinearGaussian):
         batches = 0
@@ -398,6 +414,6 @@ def test_systematic_resampling_is_within_one_of_the_expected_count():
     generator = np.random.default_rng(0)
     weights = generator.random(200) ** 4 * (np.arange(200) % 3 > 0)
     weights /= weights.sum()
-    counts = np.bincount(systematic_resampling(weights, generator), minlength=200)
+    counts = np.bincount(systematic_resampling(weights, 200, generator), minlength=200)
     assert (np.abs(counts - 200 * weights) < 1).all()
     assert not counts[weights == 0].any()

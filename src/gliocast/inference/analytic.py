@@ -5,6 +5,7 @@ posterior besides playing a Target.
 """
 
 import numpy as np
+from scipy.special import gammaln, logsumexp
 from scipy.stats import multivariate_normal
 
 from gliocast.core import REAL, Parameter
@@ -141,6 +142,56 @@ class TwoModes(AnalyticTarget):
         """See Target, -> (num_points, dim)."""
         sign = np.where(generator.random(len(points)) < self.share, -1.0, 1.0)[:, None]
         return points - sign * self.center + self.width * generator.standard_normal(points.shape)
+
+
+class PeakOnPlateau(AnalyticTarget):
+    r"""An event that was seen, with log-probability -b + h exp(-q), q = sum_j (x_j - c_j)^2 / 2 s_j^2 and h <= b.
+
+    A likelihood as tumors have it: flat where the modeled tumor misses the real one, and a peak so high that the
+    posterior is a millionth of the prior. With exp(h e^-q) = sum_k h^k / k! e^-kq the posterior is a mixture of
+    Gaussians, and with v_j = s_j^2 / k the evidence
+
+    Z = e^-b sum_k h^k / k! prod_j sqrt(v_j / (1 + v_j)) exp(-c_j^2 / 2 (1 + v_j)).
+
+    Args:
+        base: b [nat].
+        height: h [nat].
+        center: c, (dim,).
+        widths: s, (dim,).
+    """
+
+    def __init__(
+        self,
+        base: float = 260.0,
+        height: float = 240.0,
+        center: np.ndarray | None = None,
+        widths: np.ndarray | None = None,
+    ) -> None:
+        self.base, self.height = base, height
+        self.center = np.array([-0.1, 0.2, 0.1, -0.6, 0.3, -0.5, 0.5]) if center is None else center
+        self.widths = np.array([0.3, 0.3, 0.3, 0.9, 0.9, 3.0, 3.0]) if widths is None else widths
+        orders = np.arange(1, int(height + 20 * np.sqrt(height) + 20))  # far beyond the largest term, near k = h
+        variances = self.widths**2 / orders[:, None]
+        logs = orders * np.log(height) - gammaln(orders + 1)
+        logs += 0.5 * np.sum(np.log(variances / (1 + variances)) - self.center**2 / (1 + variances), axis=1)
+        means = np.vstack([np.zeros_like(self.center), self.center / (1 + variances)])
+        spreads = np.vstack([np.ones_like(self.center), variances / (1 + variances)])
+        logs = np.append(0.0, logs)  # k = 0 is the prior itself
+        total = logsumexp(logs)
+        shares = np.exp(logs - total)
+        mean = shares @ means
+        offsets = means - mean
+        covariance = np.diag(shares @ spreads) + (shares * offsets.T) @ offsets
+        super().__init__(mean, covariance, float(total - base), np.ones(1))
+
+    def log_likelihood(self, points: np.ndarray) -> np.ndarray:
+        """See Target."""
+        squares = np.sum(((points - self.center) / self.widths) ** 2, axis=1)
+        return -self.base + self.height * np.exp(-0.5 * squares)
+
+    def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """See Target: whether the event is seen, -> (num_points, 1)."""
+        return (generator.random(len(points)) < np.exp(self.log_likelihood(points))).astype(float)[:, None]
 
 
 def standard_prior(dim: int) -> IndependentPrior:

@@ -55,26 +55,30 @@ def tmcmc(
         options: how to sample.
         start: where tempering begins, by default the prior. Begin around an approximate posterior
             (`Reference.from_posterior`) or a point (`Reference.around`) to save the stages that lead there.
-        checkpoint: file in which every stage is kept. Where the file is there already, the run goes on from it and ends
-            as it would have without the interruption; the caller removes it.
+        checkpoint: file in which the first particles and every stage are kept. Where the file is there already, the run
+            goes on from it and ends as it would have without the interruption; the caller removes it.
         progress: called with the fraction of the expected work that is done.
         note: called with a line per stage.
 
     Returns:
-        Equally weighted samples, the best point seen as mode, the log-evidence [nat]; `diagnostics` holds its standard
-        error, the number of evaluations and of stages, and as ``effective_samples`` what the samples are worth to the
-        worst-known mean; `stages` holds exponent, acceptance, effective sample size, scale (standard deviations),
-        correlation left and evaluations.
+        Equally weighted samples, the best point seen as mode, the log-evidence [nat]. `diagnostics` holds its standard
+        error (too small where few particles found the way from a plateau of the likelihood to its peak, see
+        docs/samplers.md), the number of evaluations and of stages, and as ``effective_samples`` what the samples are
+        worth to the worst-known mean; `stages` holds exponent, acceptance, effective sample size, scale (standard
+        deviations), correlation left, log-evidence and its error so far, and evaluations.
 
     Raises:
         InputError: the checkpoint is damaged or of another run.
         ConvergenceError: the target returned nan, has no likelihood where tempering begins, all particles were
             rejected, or the stages ran out.
     """
-    options, start = options or TMCMCOptions(), start or Reference.prior(len(target.parameters))
-    path = Path(target, start)
+    options = (options or TMCMCOptions()).begun_from(prior=start is None)
+    path = Path(target, start or Reference.prior(len(target.parameters)))
     journal = Journal(checkpoint, path, options, generator)
-    state = journal.resume() or _begin(path, options, generator)
+    state = journal.resume()
+    if state is None:
+        state = _begin(path, options, generator)
+        journal.write(state)
     while state.exponent < 1:
         _advance(state, path, options, generator)
         journal.write(state)
@@ -88,17 +92,18 @@ def tmcmc(
 
 def _begin(path: Path, options: TMCMCOptions, generator: np.random.Generator) -> State:
     """Particles of the reference."""
-    particles = path.evaluate(path.reference.sample(options.num_samples, generator))
+    num_first = options.num_first or options.num_samples
+    particles = path.evaluate(path.reference.sample(num_first, generator))
     dim = particles.points.shape[1]
     num_live = int(np.isfinite(particles.gains).sum())
     if num_live < _LIVE_PER_PARAMETER * dim:
         raise ConvergenceError(
             "tmcmc",
             expected=f"at least {_LIVE_PER_PARAMETER * dim} particles with likelihood to begin with",
-            got=f"{num_live} of {options.num_samples}",
+            got=f"{num_live} of {num_first}",
             advice="check prior and data, or begin nearer to the posterior",
         )
-    return State(particles, np.arange(options.num_samples), first_tuning(options.move, dim))
+    return State(particles, np.arange(num_first), first_tuning(options.move, dim), num_first)
 
 
 def _advance(state: State, path: Path, options: TMCMCOptions, generator: np.random.Generator) -> None:
@@ -114,8 +119,8 @@ def _advance(state: State, path: Path, options: TMCMCOptions, generator: np.rand
     weights, log_mean = incremental_weights(state.particles.gains, exponent - state.exponent)
     kernel = make_kernel(options.move, state.particles.points, weights, state.tuning, generator)
     state.log_evidence += log_mean
-    state.evidence_error = evidence_error(weights, state.roots)
-    rows = systematic_resampling(weights, generator)
+    state.evidence_error = evidence_error(weights, state.roots, state.num_first)
+    rows = systematic_resampling(weights, options.num_samples, generator)
     state.particles, state.roots = state.particles.take(rows), state.roots[rows]
     state.exponent = exponent
     before = path.num_evaluations

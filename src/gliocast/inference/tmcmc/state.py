@@ -32,6 +32,7 @@ class State:
         particles: of the stage, equally weighted.
         roots: the first stage's particle that each descends from, (num_samples,).
         tuning: of the moves.
+        num_first: particles of the first stage.
         exponent: of the stage [1].
         log_evidence: of the stage's distribution [nat].
         evidence_error: its standard error [nat].
@@ -41,6 +42,7 @@ class State:
     particles: Particles
     roots: np.ndarray
     tuning: np.ndarray
+    num_first: int
     exponent: float = 0.0
     log_evidence: float = 0.0
     evidence_error: float = 0.0
@@ -95,6 +97,7 @@ class Journal:
             "best_point": path.best_point,
         }
         meta = {
+            "num_first": state.num_first,
             "exponent": state.exponent,
             "log_evidence": state.log_evidence,
             "evidence_error": state.evidence_error,
@@ -120,7 +123,7 @@ class Journal:
         path.best_point, path.best_height = arrays["best_point"], meta["best_height"]
         path.num_evaluations = meta["num_evaluations"]
         restore_generator(self._generator, meta["generator"])
-        figures = (meta[name] for name in ("exponent", "log_evidence", "evidence_error", "history"))
+        figures = (meta[name] for name in ("num_first", "exponent", "log_evidence", "evidence_error", "history"))
         return State(particles, arrays["roots"], arrays["tuning"], *figures)
 
     def _require_same_target(self, point: np.ndarray, height: float) -> None:

@@ -42,25 +42,24 @@ def incremental_weights(gains: np.ndarray, step: float) -> tuple[np.ndarray, flo
     return np.exp(logs - total), total - float(np.log(len(gains)))
 
 
-def systematic_resampling(weights: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def systematic_resampling(weights: np.ndarray, num: int, generator: np.random.Generator) -> np.ndarray:
     """Rows drawn by weight with one random number, each within one of its expected count, (num,)."""
-    num = len(weights)
     quantiles = (np.arange(num) + generator.random()) / num
     rows = np.searchsorted(np.cumsum(weights), quantiles, side="right")
     return rows.clip(max=int(np.flatnonzero(weights)[-1]))  # a sum that rounds below one must draw no dead particle
 
 
-def evidence_error(weights: np.ndarray, roots: np.ndarray) -> float:
+def evidence_error(weights: np.ndarray, roots: np.ndarray, num_roots: int) -> float:
     r"""Standard error of the log-evidence [nat], from who descends from whom.
 
-    .. math:: V = \sum_e W_e^2 - 1/N
+    .. math:: V = \sum_e W_e^2 - 1/N_0
 
-    with W_e the last stage's weight of all descendants of the e-th particle of the first. It holds whether or not
+    with W_e the last stage's weight of all descendants of the e-th of the first N_0 particles. It holds whether or not
     moves decorrelate a family. Multinomial resampling would subtract a further 1/N per stage (Lee and Whiteley 2018);
     systematic resampling adds so little variance that leaving it out errs by a few percent to the safe side.
     """
     families = np.bincount(roots, weights=weights)
-    return float(np.sqrt(max(np.sum(families**2) - 1 / len(weights), 0.0)))
+    return float(np.sqrt(max(np.sum(families**2) - 1 / num_roots, 0.0)))
 
 
 def effective_samples(points: np.ndarray, roots: np.ndarray) -> float:
