@@ -88,4 +88,4 @@ def test_full_disk_is_no_internal_error(number, fail):
 def test_interrupted_run_says_so_and_ends_with_130(number, fail, request):
     if number == signal.SIGINT:  # a shell may have started this in the background, where it is ignored
         request.addfinalizer(partial(signal.signal, number, signal.signal(number, signal.default_int_handler)))
-    assert fail(lambda: signal.raise_signal(number)) == (130, "gliocast: interrupted; nothing was written\n")
+    assert fail(lambda: signal.raise_signal(number)) == (130, "gliocast: interrupted; no result was written\n")

@@ -314,5 +314,5 @@ def test_terminated_command_leaves_nothing(patient_folder, tmp_path):
     assert [path.name for path in home.iterdir()][0].startswith(".gliocast-")  # noqa: RUF015
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (130, "gliocast: interrupted; nothing was written\n")
+    assert (process.returncode, said) == (130, "gliocast: interrupted; no result was written\n")
     assert list(home.iterdir()) == []

@@ -62,7 +62,7 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as ending:  # typer turns the one into the other, and says nothing
         if isinstance(ending, SystemExit) and ending.code != INTERRUPTED:
             raise
-        print("gliocast: interrupted; nothing was written", file=sys.stderr)
+        print("gliocast: interrupted; no result was written", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
         if os.environ.get("GLIOCAST_DEBUG"):
