@@ -26,7 +26,13 @@ from gliocast.pipeline import (
 )
 from gliocast.pipeline.methods import Fit, find_method
 from gliocast.planning import make_plan
-from gliocast.problem import EXCEEDED_DENSITIES, PredictiveMaps, outline_problem
+from gliocast.problem import (
+    EXCEEDED_DENSITIES,
+    PredictiveCheck,
+    PredictiveMaps,
+    PredictiveStatistic,
+    outline_problem,
+)
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "outputs.md"
 TRUTH = Truth(seed=(28.0, 10.0, 20.0))
@@ -66,6 +72,11 @@ def make_findings(patient):
         fit=Fit(posterior, method, method.settings()),
         density=density,
         maps=PredictiveMaps(data, 0.1 * data, exceedance),
+        check=PredictiveCheck(
+            (PredictiveStatistic("core volume", "ml", 8.0, np.arange(40.0), two_sided=True),),
+            {"core": (data > TRUTH.t1c_threshold).astype(np.float32)},
+            visit.grid,
+        ),
         misfit=misfit(visit.labels, data, TRUTH.t1c_threshold, TRUTH.flair_threshold),
         plan=make_plan(visit.labels, anatomy, density, margin_mm=15.0),
         warnings=(),

@@ -223,6 +223,19 @@ def test_fitted_outlines_agree_with_the_segmentation(first):
     assert fit["whole_dice"] > 0.8
 
 
+def test_what_the_fitted_model_does_not_draw_is_a_warning(first):
+    """Here it may be the core: tissue that was registered at 4 mm isn't what the tumor grew in."""
+    rows = table(first, "parameters")["predictive_check"]
+    assert [row["quantity"].split()[0] for row in rows] == ["core", "core", "whole", "whole"]
+    assert {row["num_replicates"] for row in rows} == {40}
+    (warning,) = [text for text in table(first, "provenance")["warnings"] if "doesn't draw" in text] or [""]
+    for row in rows:
+        low, high = row["replicated_interval_95"]
+        assert low < row["replicated_median"] < high
+        assert (row["quantity"] in warning) == row["surprising"]
+    assert "Would the fitted model draw this tumor?" in (first.out / "report.html").read_text(encoding="utf-8")
+
+
 def test_provenance_is_enough_to_repeat_the_run(first, patient_folder):
     record = table(first, "provenance")
     assert record["versions"].keys() >= {"gliocast", "python", "numpy", "numba", "picsl_greedy", "SimpleITK", "nibabel"}

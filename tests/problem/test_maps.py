@@ -1,6 +1,6 @@
 """Maps of the density under the posterior, against closed forms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,7 +16,8 @@ from gliocast.core import (
     Posterior,
     QualityError,
 )
-from gliocast.problem import Problem, predictive_maps
+from gliocast.inference import IndependentPrior
+from gliocast.problem import Problem, grow_samples, predictive_maps
 
 HEIGHT = Parameter("height", "h", "1", REAL, (0.0, 1.0), "test")
 COARSE = Grid((6, 5, 4), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -48,7 +49,7 @@ def white(grid):
 
 
 def make_problem():
-    return Problem(Ramp(), white(COARSE), Nothing(), None, num_threads=2)
+    return Problem(Ramp(), white(COARSE), Nothing(), IndependentPrior.from_typical((HEIGHT,)), num_threads=2)
 
 
 def posterior_of(values):
@@ -59,9 +60,8 @@ def posterior_of(values):
 
 def test_mean_deviation_and_exceedance_of_a_density_that_scales_with_one_number():
     heights = (np.arange(NUM_SAMPLES) + 0.5) / NUM_SAMPLES
-    maps = predictive_maps(
-        make_problem(), posterior_of(heights), white(COARSE), thresholds=(0.2, 0.6), num_samples=NUM_SAMPLES
-    )
+    grown = grow_samples(make_problem(), posterior_of(heights), num_samples=NUM_SAMPLES)
+    maps = predictive_maps(grown, white(COARSE), thresholds=(0.2, 0.6))
     ramp = np.arange(6)[:, None, None] * np.ones(COARSE.shape) * 0.2
     np.testing.assert_allclose(maps.mean, ramp * 0.5, rtol=1e-5)
     np.testing.assert_allclose(maps.standard_deviation, ramp * heights.std(), rtol=1e-5)
@@ -75,7 +75,7 @@ def test_maps_of_a_finer_grid_are_interpolated_linearly_and_vanish_outside_of_ti
     fine = Grid((11, 9, 7), np.eye(4))
     anatomy = white(fine)
     anatomy.white_matter[5:7] = 0
-    maps = predictive_maps(make_problem(), posterior_of([0.5]), anatomy, num_samples=1)
+    maps = predictive_maps(grow_samples(make_problem(), posterior_of([0.5]), num_samples=1), anatomy)
     expected = 0.05 * np.arange(11.0)
     expected[5:7] = 0
     np.testing.assert_allclose(maps.mean[:, 4, 3], expected, atol=1e-6)
@@ -84,15 +84,17 @@ def test_maps_of_a_finer_grid_are_interpolated_linearly_and_vanish_outside_of_ti
 
 def test_samples_that_cannot_grow_are_left_out_until_they_are_most():
     few, most = [0.5] * 30 + [-1.0] * 10, [0.5] * 10 + [-1.0] * 30
-    maps = predictive_maps(make_problem(), posterior_of(few), white(COARSE), num_samples=NUM_SAMPLES)
+    grown = grow_samples(make_problem(), posterior_of(few), num_samples=NUM_SAMPLES)
+    assert len(grown.points) == len(grown.densities) == 30
+    maps = predictive_maps(grown, white(COARSE))
     np.testing.assert_allclose(maps.mean[5], 0.5, rtol=1e-5)
     with pytest.raises(QualityError, match="30 of 40"):
-        predictive_maps(make_problem(), posterior_of(most), white(COARSE), num_samples=NUM_SAMPLES)
+        grow_samples(make_problem(), posterior_of(most), num_samples=NUM_SAMPLES)
 
 
 def test_the_density_at_the_mode_takes_its_deviation_from_maps_that_are_there():
     problem, posterior = make_problem(), posterior_of([0.4, 0.6])
-    maps = predictive_maps(problem, posterior, white(COARSE), num_samples=2)
+    maps = predictive_maps(grow_samples(problem, posterior, num_samples=2), white(COARSE))
     with_maps, without = (
         problem.predict(posterior, white(COARSE), **given) for given in ({"maps": maps}, {"num_samples": 2})
     )
@@ -100,7 +102,17 @@ def test_the_density_at_the_mode_takes_its_deviation_from_maps_that_are_there():
     np.testing.assert_array_equal(with_maps.data, without.data)
 
 
-@pytest.mark.parametrize("wrong", [{"thresholds": (0.0,)}, {"thresholds": (1.5,)}, {"num_samples": 0}])
-def test_senseless_thresholds_and_counts_are_refused(wrong):
-    with pytest.raises(InputError):
-        predictive_maps(make_problem(), posterior_of([0.5]), white(COARSE), **wrong)
+@pytest.mark.parametrize("threshold", [0.0, 1.5])
+def test_senseless_thresholds_are_refused(threshold):
+    grown = grow_samples(make_problem(), posterior_of([0.5]), num_samples=1)
+    with pytest.raises(InputError, match="thresholds"):
+        predictive_maps(grown, white(COARSE), thresholds=(threshold,))
+
+
+def test_no_samples_and_a_posterior_of_another_problem_are_refused():
+    posterior = posterior_of([0.5])
+    with pytest.raises(InputError, match="at least one"):
+        grow_samples(make_problem(), posterior, num_samples=0)
+    other = replace(posterior, parameters=(replace(HEIGHT, name="depth"),))
+    with pytest.raises(InputError, match="the one of this problem"):
+        grow_samples(make_problem(), other)

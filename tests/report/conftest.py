@@ -23,7 +23,7 @@ from gliocast.core import (
 )
 from gliocast.inference import IndependentPrior
 from gliocast.planning import compare_plans, coverage_curve, make_plan
-from gliocast.problem import EXCEEDED_DENSITIES, PredictiveMaps
+from gliocast.problem import EXCEEDED_DENSITIES, PredictiveCheck, PredictiveMaps, PredictiveStatistic
 from gliocast.report import ReportContent
 
 PARAMETERS = (
@@ -83,6 +83,18 @@ def make_maps(case):
     return PredictiveMaps(data, case.density.standard_deviation, shares)
 
 
+def make_check(case):
+    """One volume as the model draws it, and a shape that it doesn't draw."""
+    replicated = np.linspace(10, 14, 40)
+    statistics = (
+        PredictiveStatistic("core volume", "ml", 11.0, replicated, two_sided=True),
+        PredictiveStatistic("whole Dice with the typical outline", "1", 0.61, 0.8 + replicated / 100, two_sided=False),
+    )
+    radius = np.indices(case.density.grid.shape).sum(axis=0)
+    shares = {name: np.clip(case.density.data + 0.001 * radius, 0, 1) for name in ("core", "whole")}
+    return PredictiveCheck(statistics, shares, case.density.grid)
+
+
 def make_content(case, **changes):
     plan = make_plan(case.visit.labels, case.anatomy, case.density, margin_mm=15.0)
     content = ReportContent(
@@ -123,6 +135,12 @@ def prior():
 def maps(case):
     """What the posterior says of the density."""
     return make_maps(case)
+
+
+@pytest.fixture(scope="session")
+def check(case):
+    """What was observed among what the model draws."""
+    return make_check(case)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ PATIENT = "Doe_John_1961"
 
 
 @pytest.fixture(scope="module")
-def page(case, make_content, truth, prior, maps):
+def page(case, make_content, truth, prior, maps, check):
     """A report of a demonstration, with input that tries to name the patient."""
     content = make_content(
         case,
@@ -29,6 +29,8 @@ def page(case, make_content, truth, prior, maps):
         posterior=replace(make_content(case).posterior, stages={"acceptance": np.array([0.25, np.nan])}),
         prior=prior,
         maps=maps,
+        check=check,
+        replicated=check.shares_on(case.visit.grid),
         method="a method",
         truth=truth,
         true_density=Density(np.roll(case.density.data, 1, axis=0), case.density.grid, 1.0),
@@ -66,9 +68,9 @@ def test_text_is_escaped(page):
 
 def test_every_figure_has_words(page):
     alts, captions = re.findall(r'<img [^>]*alt="([^"]*)"', page), re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    assert len(alts) == len(captions) == 9
+    assert len(alts) == len(captions) == 10
     assert min(map(len, alts)) > 40
-    assert [int(k) for k in re.findall(r"<b>Figure (\d)\.</b>", page)] == list(range(1, 10))
+    assert [int(k) for k in re.findall(r"<b>Figure (\d+)\.</b>", page)] == list(range(1, 11))
 
 
 def test_page_shows_the_prior_what_is_open_and_the_stages(page):
@@ -77,6 +79,16 @@ def test_page_shows_the_prior_what_is_open_and_the_stages(page):
     assert "No combination of parameters stays wider" in page
     assert '<th class="n">acceptance</th>' in page
     assert '<td class="n">0.25</td>' in page
+
+
+def test_page_says_which_quantities_the_model_draws(page):
+    volume, shape = re.findall(r'<tr><th scope="row">(?:Tumor core|Whole tumor) \(\w+\), .*?</tr>', page, re.DOTALL)
+    assert "11.0 ml" in volume
+    assert "12.0 ml" in volume
+    assert '<span class="good">as the model draws it</span>' in volume
+    assert "0.610" in shape
+    assert ">0.024<" in shape
+    assert '<span class="bad">the model doesn\'t draw this</span>' in shape
 
 
 def test_page_is_small(page):
@@ -105,6 +117,7 @@ def test_plain_report_is_the_same_on_every_run_and_claims_no_truth(case, make_co
     assert "None was raised." in first
     assert "the prior" not in first
     assert "leaves open" not in first
+    assert "replicates" not in first
 
 
 def test_report_does_without_core_and_without_uncertainty(make_case, make_content):

@@ -68,6 +68,8 @@ def _deliver(
             anatomy=findings.anatomy.anatomy,
             density=findings.density,
             maps=findings.maps,
+            check=findings.check,
+            replicated=findings.check.shares_on(findings.visit.grid),
             posterior=findings.posterior,
             prior=findings.prior,
             method=findings.fit.method.title,

@@ -13,7 +13,15 @@ from gliocast.observation import Misfit, misfit
 from gliocast.pipeline.methods import DEFAULT_METHOD, Fit, find_method, fit
 from gliocast.planning import ESTRO_EANO_MARGIN_MM, gross_tumor_volume, make_plan
 from gliocast.planning.margins import require_margin
-from gliocast.problem import NUM_PREDICTIVE, PredictiveMaps, outline_problem, predictive_maps
+from gliocast.problem import (
+    NUM_PREDICTIVE,
+    PredictiveCheck,
+    PredictiveMaps,
+    grow_samples,
+    outline_problem,
+    predictive_check,
+    predictive_maps,
+)
 
 #: Below this Dice of the whole tumor the reader is warned that the model doesn't describe the tumor [1].
 _POOR_FIT = 0.6
@@ -26,6 +34,9 @@ _GROWTH: dict[str, type[FisherKolmogorov] | type[MassEffect]] = {
 
 #: Posterior samples behind the maps where a solve takes seconds [1].
 _NUM_EXPENSIVE = 12
+
+#: What sets the seed of the replicates apart from the fit's; the prior's draws have 1.
+_REPLICATE_STREAM = 2
 
 #: With fewer effective samples than this the reader is warned that intervals are rough [1].
 _FEW_SAMPLES = 100
@@ -90,6 +101,7 @@ class Findings:
         fit: their posterior, and how it was found.
         density: at the posterior mode, with its standard deviation.
         maps: what the posterior says of the density beyond that.
+        check: what was observed among what the fitted model draws.
         misfit: observed against simulated outlines.
         plan: target volumes.
         warnings: what a person must know, a sentence each.
@@ -101,6 +113,7 @@ class Findings:
     fit: Fit
     density: Density
     maps: PredictiveMaps
+    check: PredictiveCheck
     misfit: Misfit
     plan: Plan
     warnings: tuple[str, ...]
@@ -143,7 +156,9 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     )
     monitor.begin("density")
     count = _NUM_EXPENSIVE if options.known else NUM_PREDICTIVE
-    maps = predictive_maps(problem, fitted.posterior, anatomy.anatomy, num_samples=count)
+    grown = grow_samples(problem, fitted.posterior, num_samples=count)
+    maps = predictive_maps(grown, anatomy.anatomy)
+    check = predictive_check(problem, grown, generator=np.random.default_rng([options.seed, _REPLICATE_STREAM]))
     delivery = options.single_scan(replace(simulator, progress=monitor.advance))
     density = problem.predict(fitted.posterior, anatomy.anatomy, forward=delivery, maps=maps)
     left = misfit(visit.labels, density.data, *thresholds(fitted.posterior))
@@ -151,8 +166,10 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     monitor.note(f"fit: Dice of {core}whole tumor {left.whole_dice:.3f}")
     monitor.begin("plan")
     plan = make_plan(visit.labels, anatomy.anatomy, density, margin_mm=options.margin_mm)
-    warnings = (*patient.warnings, *_plan_warnings(visit, left), *_posterior_warnings(fitted.posterior))
-    return Findings(visit, anatomy, problem.prior, fitted, density, maps, left, plan, warnings)
+    warnings = (*_plan_warnings(visit, left), *check.sentences(), *_posterior_warnings(fitted.posterior))
+    return Findings(
+        visit, anatomy, problem.prior, fitted, density, maps, check, left, plan, (*patient.warnings, *warnings)
+    )
 
 
 def _require_tumor(visit: Visit) -> None:

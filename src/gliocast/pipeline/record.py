@@ -17,6 +17,7 @@ from gliocast.data.atlas import load_mni152
 from gliocast.inference.identifiability import parameters_at_bound, prior_ratios, uninformed_directions
 from gliocast.pipeline.personalize import Findings, Options
 from gliocast.planning import PlanComparison
+from gliocast.problem import PredictiveCheck
 
 #: Libraries whose version can change a result.
 _LIBRARIES = (
@@ -66,6 +67,7 @@ def parameters(findings: Findings, options: Options, truth: Mapping[str, float] 
         "parameters": rows,
         "derived": derived,
         "fit": asdict(findings.misfit),
+        "predictive_check": _predictive_check(findings.check),
         "identifiability": _identifiability(findings),
         "log_evidence": posterior.log_evidence,
         "effective_sample_size": posterior.effective_sample_size,
@@ -79,6 +81,23 @@ def growth_model(options: Options) -> str:
     if options.growth == "mass-effect":
         return f"mass effect, tumor pressure {options.tumor_pressure:g} kPa"
     return "Fisher-Kolmogorov"
+
+
+def _predictive_check(check: PredictiveCheck) -> list[dict[str, Any]]:
+    """What was observed among replicates, statistic by statistic."""
+    return [
+        {
+            "quantity": statistic.name,
+            "unit": statistic.unit,
+            "observed": statistic.observed,
+            "replicated_median": statistic.median,
+            "replicated_interval_95": list(statistic.interval),
+            "num_replicates": len(statistic.replicated),
+            "p_value": statistic.p_value,
+            "surprising": statistic.surprising,
+        }
+        for statistic in check.statistics
+    ]
 
 
 def _identifiability(findings: Findings) -> dict[str, Any]:

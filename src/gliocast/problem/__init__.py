@@ -2,10 +2,11 @@
 
 from gliocast.problem.eleven import IDENTIFIABLE_RANGES, PAPER_RANGES, eleven_parameter_problem, ten_parameter_problem
 from gliocast.problem.first_visit import OutlineStart, density_from_adc
-from gliocast.problem.maps import EXCEEDED_DENSITIES, NUM_PREDICTIVE, PredictiveMaps, predictive_maps
+from gliocast.problem.grown import NUM_PREDICTIVE, GrownSamples, grow_samples
+from gliocast.problem.maps import EXCEEDED_DENSITIES, PredictiveMaps, predictive_maps
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
 from gliocast.problem.problem import Problem
-from gliocast.problem.replicates import PredictiveStatistic, predictive_check
+from gliocast.problem.replicates import NUM_REPLICATES, PredictiveCheck, PredictiveStatistic, predictive_check
 from gliocast.problem.reweigh import reweighed
 from gliocast.problem.temper import Tempered, TemperingOptions, temper
 from gliocast.problem.visits import VisitPrediction, VisitProblem, predict_visit, visit_problem
@@ -16,9 +17,12 @@ __all__ = [
     "INFERENCE_ACCURACY",
     "INFERENCE_SPACING_MM",
     "NUM_PREDICTIVE",
+    "NUM_REPLICATES",
     "PAPER_RANGES",
+    "GrownSamples",
     "Guess",
     "OutlineStart",
+    "PredictiveCheck",
     "PredictiveMaps",
     "PredictiveStatistic",
     "Problem",
@@ -28,6 +32,7 @@ __all__ = [
     "VisitProblem",
     "density_from_adc",
     "eleven_parameter_problem",
+    "grow_samples",
     "outline_problem",
     "predict_visit",
     "predictive_check",

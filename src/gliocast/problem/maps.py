@@ -2,19 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from gliocast.anatomy.mobility import is_tissue
-from gliocast.core import Anatomy, InputError, Posterior, QualityError
-
-if TYPE_CHECKING:
-    from gliocast.problem.problem import Problem
-
-#: Posterior samples behind the maps [1]: a standard deviation of them is known to a tenth.
-NUM_PREDICTIVE = 48
+from gliocast.core import Anatomy, Grid, InputError
+from gliocast.problem.grown import GrownSamples
 
 #: Densities whose probability to be exceeded is mapped [1]: about where cells are few enough to be left alone, where
 #: FLAIR begins to show them, and where T1c does.
@@ -37,53 +31,47 @@ class PredictiveMaps:
 
 
 def predictive_maps(
-    problem: "Problem",
-    posterior: Posterior,
-    onto: Anatomy,
-    *,
-    thresholds: Sequence[float] = EXCEEDED_DENSITIES,
-    num_samples: int = NUM_PREDICTIVE,
+    grown: GrownSamples, onto: Anatomy, *, thresholds: Sequence[float] = EXCEEDED_DENSITIES
 ) -> PredictiveMaps:
-    """Solve at posterior samples on the inference grid, and interpolate their moments linearly onto another grid.
+    """Moments of posterior samples on the inference grid, interpolated linearly onto another grid.
 
     They vary smoothly, so that the coarse grid carries them. Outside of the other grid's tissue all are zero.
 
     Args:
-        problem: grows the samples, as many at a time as it has threads.
-        posterior: what was inferred.
+        grown: the samples; a probability is a multiple of one over their number.
         onto: tissue on the grid that the maps are wanted on, usually the scan's own.
         thresholds: densities, ascending, in (0, 1).
-        num_samples: equally weighted posterior samples; a probability is a multiple of one over this.
 
     Raises:
-        InputError: no samples, or a threshold outside (0, 1).
-        QualityError: most samples lie where no tumor can grow.
+        InputError: a threshold outside (0, 1).
     """
-    if num_samples < 1 or not all(0 < threshold < 1 for threshold in thresholds):
+    if not all(0 < threshold < 1 for threshold in thresholds):
         raise InputError(
-            "predictive maps",
-            expected="at least one sample, thresholds in (0, 1)",
-            got=f"{num_samples} and {tuple(thresholds)}",
-            advice="use the defaults",
+            "predictive maps", expected="thresholds in (0, 1)", got=f"{tuple(thresholds)}", advice="use the defaults"
         )
-    grown = [density.data for density in problem.grow(posterior.drawn(num_samples)) if density is not None]
-    if len(grown) < num_samples / 2:
-        raise QualityError(
-            "density",
-            expected="posterior samples that can grow",
-            got=f"{num_samples - len(grown)} of {num_samples} that can't",
-            advice="check the tissue maps around the tumor",
-        )
+    fields, grid = [density.data for density in grown.densities], grown.densities[0].grid
     tissue = is_tissue(onto)
-    affine = problem.anatomy.grid.affine
 
     def carry(data: np.ndarray) -> np.ndarray:
-        return np.where(tissue, _interpolate(data, affine, onto), 0)
+        return np.where(tissue, interpolated(data, grid, onto.grid), 0)
 
-    mean = _mean(grown)
-    deviation = np.sqrt(_mean((data - mean) ** 2 for data in grown))
-    exceedance = {threshold: carry(_mean(data > threshold for data in grown)) for threshold in thresholds}
+    mean = _mean(fields)
+    deviation = np.sqrt(_mean((data - mean) ** 2 for data in fields))
+    exceedance = {threshold: carry(_mean(data > threshold for data in fields)) for threshold in thresholds}
     return PredictiveMaps(carry(mean), carry(deviation), exceedance)
+
+
+def interpolated(data: np.ndarray, grid: Grid, onto: Grid) -> np.ndarray:
+    """Linear interpolation of a field from one grid to another; float32."""
+    index_map = np.linalg.inv(grid.affine) @ onto.affine
+    return ndimage.affine_transform(
+        data.astype(np.float32),
+        index_map[:3, :3],
+        offset=index_map[:3, 3],
+        output_shape=onto.shape,
+        order=1,
+        mode="nearest",
+    )
 
 
 def _mean(arrays: Iterable[np.ndarray]) -> np.ndarray:
@@ -92,16 +80,3 @@ def _mean(arrays: Iterable[np.ndarray]) -> np.ndarray:
     for array in arrays:
         count, total = count + 1, total + array
     return np.asarray(total / count)
-
-
-def _interpolate(data: np.ndarray, affine: np.ndarray, onto: Anatomy) -> np.ndarray:
-    """Linear interpolation from one grid's affine onto an anatomy's grid; float32."""
-    index_map = np.linalg.inv(affine) @ onto.grid.affine
-    return ndimage.affine_transform(
-        data.astype(np.float32),
-        index_map[:3, :3],
-        offset=index_map[:3, 3],
-        output_shape=onto.grid.shape,
-        order=1,
-        mode="nearest",
-    )

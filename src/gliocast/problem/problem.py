@@ -2,7 +2,7 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
@@ -26,11 +26,9 @@ from gliocast.core import (
     QualityError,
 )
 from gliocast.inference.gauss_newton import Mode, difference_directions, linearize, straight_scale
-from gliocast.problem.maps import NUM_PREDICTIVE, PredictiveMaps, predictive_maps
+from gliocast.problem.grown import NUM_PREDICTIVE, grow_samples
+from gliocast.problem.maps import PredictiveMaps, predictive_maps
 from gliocast.problem.stand_in import StandIn
-
-#: Densities that are kept in case they are asked for again.
-_NUM_RECENT = 8
 
 #: Densities that are kept in case they are asked for again.
 _NUM_RECENT = 8
@@ -220,10 +218,16 @@ class Problem:
 
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Observations drawn at each point, (num_points, ...); a seed outside tissue shows no tumor."""
+        return self.draw(points, self.grow(points), generator)
+
+    def draw(
+        self, points: np.ndarray, densities: Sequence[Density | None], generator: np.random.Generator
+    ) -> np.ndarray:
+        """The same of densities that have grown at these points already."""
         nothing = Density(np.zeros(self.anatomy.grid.shape, dtype=np.float32), self.anatomy.grid)
         observations = [
             self.observation.sample(density or nothing, point[self._num_forward :], generator)
-            for point, density in zip(points, self.grow(points), strict=True)
+            for point, density in zip(points, densities, strict=True)
         ]
         return np.stack(observations)
 
@@ -262,7 +266,7 @@ class Problem:
                 got=error.got,
                 advice="check the tissue maps around the tumor",
             ) from error
-        maps = maps or predictive_maps(self, posterior, anatomy, num_samples=num_samples)
+        maps = maps or predictive_maps(grow_samples(self, posterior, num_samples=num_samples), anatomy)
         return replace(density, standard_deviation=maps.standard_deviation * (density.data > 0))
 
     def _grow(self, point: np.ndarray) -> Density | None:

@@ -12,8 +12,8 @@ import numpy as np
 from gliocast.core import InputError, OutsideTissueError, Posterior, QualityError
 from gliocast.inference import bend, straighten
 from gliocast.observation import DoubleLogisticOutline, JointObservation, PETLikelihood
+from gliocast.problem.grown import require_posterior_of
 from gliocast.problem.problem import Problem
-from gliocast.problem.visits import require_posterior_of
 
 #: From sensitivities (num_parameters, x, y, z) of standardized predictions, standardized residuals (x, y, z), posterior
 #: covariance (num_parameters, num_parameters) and spacing [mm] to the share of voxels that count, and how many inform.

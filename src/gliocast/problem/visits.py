@@ -8,7 +8,7 @@ Source: Ezhov, dissertation (2023), Chapter 6, which begins with inverse ADC, in
 visit, and predicts those after it. The likelihood here is `OutlineLikelihood`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,6 @@ from gliocast.core import (
     InputError,
     LabelMap,
     OutsideTissueError,
-    Parameter,
     Posterior,
     Prior,
     QualityError,
@@ -31,6 +30,7 @@ from gliocast.inference import IndependentPrior
 from gliocast.observation import OutlineLikelihood
 from gliocast.observation.joint import columns_of, merge_parameters
 from gliocast.problem.first_visit import FrontFromOutlines, OutlineStart
+from gliocast.problem.grown import require_posterior_of
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess
 from gliocast.problem.problem import Problem
 from gliocast.problem.shape import coarsened, coarsening, equivalent_radius
@@ -80,9 +80,11 @@ class VisitProblem(Problem):
         """Stabilized predictions and standardized residuals, both (num_points, num_features)."""
         return super().features(np.asarray(points)[:, self._columns])
 
-    def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Outlines of the second visit drawn at each point, (num_points, 2, x, y, z)."""
-        return super().simulate(np.asarray(points)[:, self._columns], generator)
+    def draw(
+        self, points: np.ndarray, densities: Sequence[Density | None], generator: np.random.Generator
+    ) -> np.ndarray:
+        """Outlines of the second visit drawn of densities that have grown at these points, (num_points, 2, x, y, z)."""
+        return super().draw(np.asarray(points)[:, self._columns], densities, generator)
 
     def seen_on(
         self, points: np.ndarray, day: float, generator: np.random.Generator
@@ -239,10 +241,3 @@ def predict_visit(
     spread = np.sqrt(scatter / len(volumes)).astype(np.float32)
     density = Density(mean.astype(np.float32), grid, day, standard_deviation=spread)
     return VisitPrediction(day, np.array(volumes), core, whole, density)
-
-
-def require_posterior_of(parameters: tuple[Parameter, ...], posterior: Posterior) -> None:
-    """Raise InputError unless a posterior is over these parameters."""
-    expected, got = ([p.name for p in group] for group in (parameters, posterior.parameters))
-    if expected != got:
-        raise InputError("posterior", expected=f"{expected}", got=f"{got}", advice="pass the one of this problem")

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gliocast.core import Anatomy, Density, Plan, Posterior, Prior, Visit
 from gliocast.planning import CoverageCurve, PlanComparison
-from gliocast.problem import PredictiveMaps
+from gliocast.problem import PredictiveCheck, PredictiveMaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +22,9 @@ class ReportContent:
         posterior: of the parameters.
         prior: of the same; None where it isn't shown.
         maps: what the posterior says of the density beyond `density`; None where it isn't shown.
+        check: what was observed among what the fitted model draws; None where it isn't shown.
+        replicated: share of the replicates that draw tumor in a voxel of the visit's grid, by outline (``core``,
+            ``whole``); None where it isn't shown.
         method: how the posterior was found, in a few words.
         thresholds: density at which an outline shows, by modality: ``t1c`` (core), ``flair`` (whole tumor).
         outline_dice: Dice of simulated against observed outlines: ``core``, ``whole``.
@@ -50,6 +55,8 @@ class ReportContent:
     provenance: Mapping[str, Any]
     prior: Prior | None = None
     maps: PredictiveMaps | None = None
+    check: PredictiveCheck | None = None
+    replicated: Mapping[str, np.ndarray] | None = None
     method: str = ""
     unexplained: tuple[str, ...] = ()
     truth: Mapping[str, float] | None = None

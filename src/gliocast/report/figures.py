@@ -16,6 +16,7 @@ from gliocast.report.maps import anatomy_maps, density_maps
 from gliocast.report.montage import ISODENSITY_LEVELS, montage
 from gliocast.report.outlines import outline_comparison, truth_comparison
 from gliocast.report.posterior_maps import posterior_maps
+from gliocast.report.replicates import BAND, replicate_band
 from gliocast.report.style import figure_style, to_png
 from gliocast.report.tables import number, percent
 
@@ -77,6 +78,16 @@ def _density_figures(content: ReportContent) -> Iterator[_Drawn]:
             f"Observed against simulated outlines. White: segmented; blue, dashed: where the density reaches the "
             f"fitted threshold of visibility ({_thresholds(content)}). Orange: segmented but not simulated; blue: "
             f"simulated but not segmented.",
+        )
+    if content.replicated:
+        low, high = (f"{100 * share:.0f}" for share in BAND)
+        yield (
+            "replicates",
+            replicate_band(visit, content.replicated),
+            "Segmented outlines over a tinted band in which the outlines drawn by the fitted model lie.",
+            "Segmented outlines (white) over what the fitted model draws: parameters from the posterior, outlines with "
+            f"a rater's errors. Tinted: {low} to {high} % of these replicates draw tumor there. Where white leaves the "
+            "band, the tumor has a shape that the model doesn't make.",
         )
 
 

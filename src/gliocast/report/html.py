@@ -6,6 +6,7 @@ from gliocast.core import RESEARCH_NOTICE
 from gliocast.report.content import ReportContent
 from gliocast.report.figures import make_figures
 from gliocast.report.posterior import method_table, open_questions, open_threshold, stage_table
+from gliocast.report.replicates import replicate_table
 from gliocast.report.tables import (
     cautions,
     key_figures,
@@ -45,6 +46,7 @@ def render_report(content: ReportContent) -> str:
         cautions=cautions(content),
         unexplained=[scrub(text) for text in content.unexplained],
         outline_dice=content.outline_dice,
+        replicate_rows=replicate_table(content.check),
         plans=content.comparison,
         margin_mm=content.plan.margin_mm,
         plan_rows=plan_table(content),
