@@ -123,7 +123,8 @@ def main() -> None:
     factor = max(1, round(options.spacing))
     anatomy = atlas_anatomy(load_mni152()).coarsen((factor, factor, factor))
     problem, guess = pose(anatomy, options)
-    print(f"weights of T1c, FLAIR, PET: {', '.join(f'{w:.3f}' for w in problem.observation.weights)}", flush=True)
+    weights = problem.observation.voxel_weights
+    print("weights before any fit:", ", ".join(f"{name} {w:.3f}" for name, w in weights.items()), flush=True)
     results = {}
     for name in options.methods:
         problem.num_simulations, since = 0, time.perf_counter()

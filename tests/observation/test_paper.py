@@ -20,6 +20,7 @@ from gliocast.observation import (
     normalize_uptake,
     whole_outline,
 )
+from gliocast.observation.double_logistic import LEAST_PROBABILITY
 from gliocast.observation.mri import WHOLE_THRESHOLD
 
 GRID = Grid((20, 22, 24), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -35,12 +36,12 @@ def equation_6(u, c, sigma):
 
 def outline(**options):
     labeled = np.random.default_rng(0).uniform(0, 1, GRID.shape) < equation_6(FRONT.data, *OUTLINE)
-    return replace(whole_outline(labeled, GRID, BRAIN), **options)
+    return replace(whole_outline(labeled, GRID, BRAIN), **{"tempering": "independent"} | options)
 
 
 def pet(**options):
     image = UPTAKE[0] * FRONT.data + UPTAKE[1] * np.random.default_rng(1).standard_normal(GRID.shape)
-    return replace(PETLikelihood(image, GRID, BRAIN), **options)
+    return replace(PETLikelihood(image, GRID, BRAIN), **{"tempering": "independent"} | options)
 
 
 def test_log_visibility_is_the_logarithm_of_equation_6():
@@ -83,10 +84,10 @@ def test_a_label_that_no_parameter_explains_costs_no_more_than_stated():
     values = np.array([0.6, 0.05])
     losses = [
         np.diff([model.log_likelihood(nothing, values) for model in pair])[0]
-        for pair in (
-            [whole_outline(part, GRID, BRAIN) for part in (labeled, stray)],
-            [replace(whole_outline(part, GRID, BRAIN), least_probability=0.0) for part in (labeled, stray)],
-        )
+        for pair in [
+            [outline(labeled=part, least_probability=least) for part in (labeled, stray)]
+            for least in (LEAST_PROBABILITY, 0.0)
+        ]
     ]
     assert losses[0] == pytest.approx(np.log(1e-6), rel=1e-5)
     assert losses[1] == pytest.approx(-144 - np.log(2), rel=1e-5)
@@ -191,15 +192,70 @@ def test_scans_that_share_a_parameter_ask_for_it_once():
     assert joint.observed.shape == joint.sample(FRONT, values, np.random.default_rng(0)).shape == (3, *GRID.shape)
     stabilized, residuals = joint.features(FRONT, values)
     assert stabilized.shape == residuals.shape == (3 * BRAIN.sum() + 1,)
+    assert joint.num_features == len(residuals)
 
 
 def test_weights_temper_each_scan():
-    joint = JointObservation((outline(), pet()))
     values = np.array([*OUTLINE, *UPTAKE])
-    parts = [scan.log_likelihood(FRONT, own) for scan, own in zip(joint.scans, (OUTLINE, UPTAKE), strict=True)]
-    tempered = joint.weighted([0.5, 0.1])
-    assert tempered.weights == (0.5, 0.1)
-    assert tempered.log_likelihood(FRONT, values) == pytest.approx(0.5 * parts[0] + 0.1 * parts[1])
+    parts = [scan.log_likelihood(FRONT, own) for scan, own in ((outline(), OUTLINE), (pet(), UPTAKE))]
+    joint = JointObservation((outline(weight=0.5), pet(weight=0.1)))
+    assert joint.voxel_weights == {"flair": 0.5, "pet": 0.1}
+    assert joint.log_likelihood(FRONT, values) == pytest.approx(0.5 * parts[0] + 0.1 * parts[1])
+
+
+def test_a_scan_is_weighed_together_with_others_as_it_is_alone():
+    """Features are taken apart where they were put together, and each is freed of the weight that it had."""
+    house = OutlineLikelihood(outline().labeled * 0, outline().labeled * 1.0, GRID)
+    scans = [house, outline(tempering="residuals"), outline(weight=0.2), pet(tempering="residuals", weight=0.3)]
+    joint = JointObservation(tuple(scans))
+    assert joint.weighs_by_residuals
+    generator = np.random.default_rng(0)
+    jacobian, residuals = generator.normal(size=(3, joint.num_features)), generator.normal(size=joint.num_features)
+    covariance = 1e-3 * np.eye(3)
+    together, effective = joint.tempered(jacobian, residuals, covariance)
+    first, alone, worths = 0, [], []
+    for scan in scans:
+        part = slice(first, first + scan.num_features)
+        assert len(scan.features(FRONT, np.full(len(scan.parameters), 0.3))[0]) == scan.num_features
+        first = part.stop
+        if scan.weighs_by_residuals:
+            scan, worth = scan.tempered(jacobian[:, part], residuals[part], covariance)
+            worths.append(worth)
+        alone.append(scan.voxel_weights)
+    assert [scan.voxel_weights for scan in together.scans] == alone
+    assert together.scans[2] is scans[2]
+    assert effective == pytest.approx(sum(worths))
+
+
+def test_residuals_tell_the_weight_that_a_correct_correlation_length_tells():
+    """Of noise that no fit has touched, for the uptake b: tr(M H) / tr(M J) is `independent_share` in one dimension."""
+    u = np.where(BRAIN, FRONT.data, 0).astype(float)
+    counted = {1.0: [], 0.3: []}
+    for seed in range(8):
+        image = pet(correlation_mm=4.0).sample(FRONT, UPTAKE, np.random.default_rng(seed))
+        for weight, found in counted.items():
+            scan = pet(uptake=image, tempering="residuals", weight=weight)
+            jacobian = np.sqrt(weight) * np.append(u[BRAIN], 0)[None] / UPTAKE[1]
+            # a covariance so small that the fit can't have absorbed anything
+            tempered, worth = scan.tempered(jacobian, scan.features(FRONT, UPTAKE)[1], np.full((1, 1), 1e-12))
+            assert worth < tempered.voxel_weight * BRAIN.sum()
+            found.append(tempered.voxel_weight)
+    np.testing.assert_allclose(counted[0.3], counted[1.0], rtol=1e-6)
+    # some forty patches of 4 mm lie in the tumor: one weight scatters by a quarter, the mean of eight by a tenth
+    assert np.mean(counted[1.0]) == pytest.approx(independent_share(u, GRID, 4.0), rel=0.2)
+
+
+def test_a_stated_weight_is_not_weighed_and_one_that_is_unknown_follows_the_correlation_length():
+    for kind in (outline, pet):
+        assert kind().voxel_weight == 1
+        near, far = (kind(tempering="stated", correlation_mm=length).voxel_weight for length in (2.0, 6.0))
+        assert 1 > near > far > 0
+        assert kind(tempering="residuals", correlation_mm=6.0).voxel_weight == far
+        for scan in (kind(), kind(tempering="stated")):
+            assert not scan.weighs_by_residuals
+            with pytest.raises(InputError, match="keep the weights"):
+                scan.tempered(np.zeros((1, scan.num_features)), np.zeros(scan.num_features), np.eye(1))
+    assert not JointObservation((outline(), pet())).weighs_by_residuals
 
 
 def test_house_and_paper_outlines_can_be_read_with_pet():
@@ -229,7 +285,7 @@ def test_uptake_is_normalized_between_healthy_brain_and_the_brightest_tumor():
         (lambda: pet(brain=np.zeros(GRID.shape, bool)), "no brain"),
         (lambda: normalize_uptake(Volume(np.ones(GRID.shape), GRID), BRAIN), "differs from place to place"),
         (lambda: JointObservation(()), "at least one"),
-        (lambda: JointObservation((outline(),)).weighted([1.0, 1.0]), "one for each scan"),
+        (lambda: outline(tempering="sharp"), "residuals or stated or independent"),
         (lambda: independent_share(np.zeros(GRID.shape), GRID, 1.0), "depend on something"),
         (lambda: DoubleLogisticOutline(np.ones((2, 2, 2)), GRID, WHOLE_THRESHOLD, BRAIN), "array of shape"),
     ],

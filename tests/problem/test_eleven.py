@@ -7,12 +7,13 @@ import pytest
 
 from gliocast.core import SCHEMAS, Anatomy, Grid, InputError, LabelMap, Posterior, Volume
 from gliocast.growth import AgedScan, KnownAge, Simulator, SingleScan
+from gliocast.inference import straighten
 from gliocast.problem import (
     PAPER_RANGES,
     eleven_parameter_problem,
     grow_samples,
     predictive_check,
-    reweighed,
+    temper,
     ten_parameter_problem,
 )
 
@@ -127,8 +128,8 @@ def test_the_likelihood_of_the_paper_is_sharper_than_the_tempered_one(brain, den
     points[1, 3] += 2.0
     falls = [-np.diff(problem.log_likelihood(points))[0] for problem in (posed[0], paper)]
     assert 0 < 3 * falls[0] < falls[1]
-    assert paper.observation.weights == (1, 1, 1)
-    assert max(posed[0].observation.weights) < 0.5
+    assert paper.observation.voxel_weights == {"t1c": 1, "flair": 1, "pet": 1}
+    assert max(posed[0].observation.voxel_weights.values()) < 0.5
 
 
 def test_a_misfit_shows_in_replicates_and_a_fit_does_not(brain, density, posed):
@@ -170,30 +171,28 @@ def test_replicates_keep_to_the_ridge_of_the_posterior(posed):
     assert np.std(volume.replicated) < 0.5 * np.std(loose.replicated)
 
 
-def test_weights_can_be_told_by_residuals(posed):
-    """The estimator gets each scan's own fields on the grid: PET's answer to b is u, and its residual the noise."""
-    problem, _ = posed
-    given = []
+def test_voxels_of_three_scans_count_what_their_residuals_leave_them(brain, density):
+    """Truths and errors are the model's own, so that correlated scans count less and the truth stays covered."""
+    blank = ten_parameter_problem(*scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING)[0]
+    truth = np.array([np.sqrt(TRUTH[0] * TRUTH[2]), np.sqrt(TRUTH[1] * TRUTH[2]), *TRUTH[3:]])
+    core, whole, image = blank.simulate(truth[None], np.random.default_rng(3))[0]
+    labels = LabelMap((2 * (whole > 0) - (core * whole > 0)).astype(np.uint8), brain.grid, SCHEMAS["brats-2021"])
+    problem, guess = ten_parameter_problem(labels, Volume(image, brain.grid), brain, spacing_mm=SPACING)
+    done = temper(problem, start=guess.point, spread=guess.spread, generator=np.random.default_rng(0))
+    weights = done.problem.observation.voxel_weights
+    assert list(weights) == ["t1c", "flair", "pet"]
+    assert weights != problem.observation.voxel_weights
+    assert max(weights.values()) < 0.5
+    assert {f"tempering_{name}" for name in weights} < set(done.diagnostics)
+    mode, true = (straighten(problem.parameters, point[None])[0] for point in (done.mode.point, truth))
+    assert np.all(np.abs(mode - true) < 4 * np.sqrt(np.diag(done.mode.covariance)))
 
-    def estimate(sensitivities, residuals, covariance, spacing):
-        given.append((sensitivities, residuals, covariance))
-        return 0.1 * len(given), 1.0
 
-    posterior = around(problem, TRUTH, 0.01, np.random.default_rng(0))
-    new = reweighed(problem, posterior, estimate)
-    np.testing.assert_allclose(new.observation.weights, [0.1, 0.2, 0.3])
-    shape = problem.anatomy.grid.shape
-    for sensitivities, residuals, covariance in given:
-        assert sensitivities.shape == (11, *shape)
-        assert residuals.shape == shape
-        assert covariance.shape == (11, 11)
-    names = [p.name for p in problem.parameters]
-    pet = given[2]
-    uptake = pet[0][names.index("pet_uptake")]
-    density = problem.forward(TRUTH[:6], problem.anatomy)[0].data * problem.anatomy.brain
-    assert np.corrcoef(uptake.ravel(), density.ravel())[0, 1] > 0.9999
-    assert pet[1][problem.anatomy.brain].std() == pytest.approx(1, abs=0.05)
-    assert not given[0][0][names.index("pet_noise")].any()
+def test_the_reading_of_the_paper_is_left_as_it_is(brain, density):
+    problem, _ = ten_parameter_problem(
+        *scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING, reading="paper"
+    )
+    assert not problem.weighs_by_residuals
 
 
 def test_bad_input_is_refused(brain, density, posed):

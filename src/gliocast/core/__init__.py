@@ -13,7 +13,17 @@ from gliocast.core.parameter import POSITIVE, REAL, UNIT_INTERVAL, Parameter, Su
 from gliocast.core.patient import MODALITIES, Patient, Scan, Visit
 from gliocast.core.plan import Plan
 from gliocast.core.posterior import Posterior
-from gliocast.core.roles import Forward, GrowthModel, LinearizableTarget, Monitor, ObservationModel, Prior, Target
+from gliocast.core.roles import (
+    Forward,
+    GrowthModel,
+    LinearizableObservation,
+    LinearizableTarget,
+    Monitor,
+    ObservationModel,
+    Prior,
+    Target,
+    TemperableObservation,
+)
 from gliocast.core.schedule import WEEKDAYS, cycle_doses, weekday_fractions
 from gliocast.core.snapshot import Snapshot
 from gliocast.core.tensor import DiffusionTensor
@@ -57,6 +67,7 @@ __all__ = [
     "InputError",
     "LabelMap",
     "LabelSchema",
+    "LinearizableObservation",
     "LinearizableTarget",
     "Monitor",
     "ObservationModel",
@@ -74,6 +85,7 @@ __all__ = [
     "Snapshot",
     "Support",
     "Target",
+    "TemperableObservation",
     "Treatment",
     "Treatments",
     "Visit",

@@ -3,8 +3,8 @@
 A class plays a role by having its methods; nothing needs to inherit from here.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -89,6 +89,50 @@ class ObservationModel(Protocol):
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """An observation drawn from the model, given the density."""
+        ...
+
+
+@runtime_checkable
+class LinearizableObservation(ObservationModel, Protocol):
+    """An observation model that also offers the features that `LinearizableTarget` speaks of."""
+
+    def features(self, density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stabilized predictions and standardized residuals, both (num_features,), one length for all densities."""
+        ...
+
+
+@runtime_checkable
+class TemperableObservation(LinearizableObservation, Protocol):
+    """An observation model whose voxels count what the correlation of their residuals leaves them."""
+
+    @property
+    def num_features(self) -> int:
+        """How many `features` there are."""
+        ...
+
+    @property
+    def voxel_weights(self) -> Mapping[str, float]:
+        """What one voxel counts [1], by scan."""
+        ...
+
+    @property
+    def weighs_by_residuals(self) -> bool:
+        """Whether `tempered` changes anything, or weights were stated."""
+        ...
+
+    def sharpened(self, density: Density, values: np.ndarray) -> Self:
+        """The same with the errors that make the observation most likely, given the best known density and values."""
+        ...
+
+    def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:
+        """The same with weights from a linearization, and the effective number of observations that they make.
+
+        Args:
+            jacobian: derivatives of `features`' predictions by all parameters, the forward's too,
+                (num_parameters, num_features).
+            residuals: at the same point, (num_features,).
+            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
+        """
         ...
 
 

@@ -76,14 +76,3 @@ def independent_share(sensitivity: np.ndarray, grid: Grid, correlation_mm: float
     if not single > 0:
         raise InputError("tempering", expected="voxels that depend on something", got="none", advice="check the scan")
     return min(1.0, single / float(np.sum(sensitivity * correlated_sum(sensitivity, grid, correlation_mm))))
-
-
-def require_tempering(subject: str, weight: float, correlation_mm: float) -> None:
-    """Raise InputError unless a weight is a share and a correlation length makes sense."""
-    if not (0 < weight <= 1 and 0 <= correlation_mm < np.inf):
-        raise InputError(
-            subject,
-            expected="a weight in (0, 1] and a correlation length of zero or more [mm]",
-            got=f"{weight} and {correlation_mm}",
-            advice="use 1 and 0 for independent voxels",
-        )

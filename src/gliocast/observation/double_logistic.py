@@ -15,10 +15,10 @@ Source: Ezhov, dissertation (2023), Chapter 5, Eqs. 5 and 6. Two departures, and
 - A label costs at most -ln `least_probability`. Outlines have holes, vessels and second foci that no parameter of the
   model explains; at sigma_alpha = 0.05 each such voxel would cost up to 400 nat, and a handful would decide the fit.
   (0 is the paper.)
-- Errors of an outline are correlated over millimeters: the log-likelihood is multiplied by `weight`, the share of
-  voxels that count, and `sample` draws a Gaussian field with that correlation and labels where its quantile lies below
-  alpha (a Gaussian copula), so that every single voxel is labeled with probability alpha as before. (1 and 0 mm are
-  the paper.)
+- Errors of an outline are correlated over millimeters: the log-likelihood is multiplied by the share of voxels that
+  count (`tempering`), and `sample` draws a Gaussian field with that correlation and labels where its quantile lies
+  below alpha (a Gaussian copula), so that every single voxel is labeled with probability alpha as before.
+  ("independent" and 0 mm are the paper.)
 """
 
 from dataclasses import dataclass, replace
@@ -29,9 +29,11 @@ from scipy import ndimage
 from scipy.special import ndtr
 
 from gliocast.core import POSITIVE, Density, Grid, InputError, Parameter
-from gliocast.core.volume import require_mask, require_shape
-from gliocast.observation.correlated import correlated_noise, independent_share, require_tempering
+from gliocast.core.volume import require_shape
+from gliocast.observation.brain_scan import BrainScan
+from gliocast.observation.correlated import correlated_noise
 from gliocast.observation.mri import CORE_THRESHOLD, WHOLE_THRESHOLD
+from gliocast.observation.tempering import Tempering
 
 VISIBILITY_WIDTH = Parameter(
     name="visibility_width",
@@ -52,7 +54,8 @@ LEAST_PROBABILITY = 1e-6
 #: Errors of an outline are correlated over about this length, as in `LabelErrors` [mm].
 OUTLINE_CORRELATION_MM = 6.0
 
-#: Width (standard deviation) of the edge whose voxels `tempered` counts [voxels]: about that of a front's visibility.
+#: Width (standard deviation) of the edge whose voxels are counted before any fit [voxels]: about that of a front's
+#: visibility.
 _EDGE_WIDTH = 0.5
 
 
@@ -70,8 +73,8 @@ def log_visibility(
 
 
 @dataclass(frozen=True, eq=False)
-class DoubleLogisticOutline:
-    """Likelihood of one outline; an ObservationModel.
+class DoubleLogisticOutline(BrainScan):
+    """Likelihood of one outline; a TemperableObservation.
 
     Args:
         labeled: share of each voxel inside the outline, in [0, 1], shape of the grid.
@@ -79,8 +82,9 @@ class DoubleLogisticOutline:
         threshold: which parameter u_c is.
         brain: voxels that are looked at, bool, shape of the grid. It matters: without cells alpha isn't zero, 0.34 at
             u_c = 0.05 and sigma_alpha = 0.08, so empty space informs the threshold.
-        weight: share of voxels that count [1].
-        correlation_mm: length over which the errors that `sample` draws are correlated [mm].
+        tempering: what a voxel counts, before a fit has left residuals as the correlation length says.
+        weight: share of voxels that count [1], where it is known.
+        correlation_mm: length over which errors are correlated [mm].
         least_probability: of any label [1].
     """
 
@@ -88,15 +92,15 @@ class DoubleLogisticOutline:
     grid: Grid
     threshold: Parameter
     brain: np.ndarray
-    weight: float = 1.0
+    tempering: Tempering = "residuals"
+    weight: float | None = None
     correlation_mm: float = OUTLINE_CORRELATION_MM
     least_probability: float = LEAST_PROBABILITY
 
     def __post_init__(self) -> None:
         subject = f"outline of {self.threshold.name}"
         require_shape(self.labeled, self.grid, subject)
-        require_mask(self.brain, self.grid, "brain mask")
-        require_tempering(subject, self.weight, self.correlation_mm)
+        self._require_sound(subject)
         inside = self.labeled[self.brain]
         if not (inside.any() and inside.min() >= 0 and inside.max() <= 1):  # nan fails, too
             raise InputError(
@@ -111,6 +115,11 @@ class DoubleLogisticOutline:
             )
 
     @property
+    def name(self) -> str:
+        """The modality: t1c or flair."""
+        return self.threshold.name.removesuffix("_threshold")
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Threshold u_c and width sigma_alpha."""
         return (self.threshold, VISIBILITY_WIDTH)
@@ -122,7 +131,7 @@ class DoubleLogisticOutline:
 
     def log_likelihood(self, density: Density, values: np.ndarray) -> float:
         """Log-likelihood of the outline given density, threshold and width, times the weight [nat]."""
-        cells = self._cells(density)
+        cells = self.cells(density)
         threshold, width = (float(value) for value in values)
         present = cells > _EMPTY
         labeled = self._labels[present]
@@ -132,7 +141,7 @@ class DoubleLogisticOutline:
         empty_dark = (cells.size - labeled.size) - empty_labeled
         # an unlikely label that isn't there costs nothing, however unlikely; no inf enters, for x stays finite
         total = labeled @ seen + (1 - labeled) @ unseen
-        return self.weight * float(total + empty_labeled * nothing_seen[0] + empty_dark * nothing_unseen[0])
+        return self.voxel_weight * float(total + empty_labeled * nothing_seen[0] + empty_dark * nothing_unseen[0])
 
     def features(self, density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         r"""Stabilized predictions and standardized residuals of the brain's voxels, both (num_voxels,).
@@ -141,23 +150,27 @@ class DoubleLogisticOutline:
         root of the weight: see `gliocast.core.LinearizableTarget`.
         """
         least = max(self.least_probability, np.finfo(float).tiny)
-        seen, unseen = log_visibility(self._cells(density), float(values[0]), float(values[1]), least)
+        seen, unseen = log_visibility(self.cells(density), float(values[0]), float(values[1]), least)
         # from the smaller of alpha and 1 - alpha, which rounding leaves exact
         angle = 2 * np.arcsin(np.exp(np.minimum(seen, unseen) / 2))
         stabilized = np.where(seen > unseen, np.pi - angle, angle)
         residual = (self._labels - np.exp(seen)) * np.exp(-(seen + unseen) / 2)
-        root = np.sqrt(self.weight)
+        root = np.sqrt(self.voxel_weight)
         return root * stabilized, root * residual
 
-    def tempered(self) -> "DoubleLogisticOutline":
-        """The same with the weight that its correlation length leaves it before any fit.
+    @property
+    def num_features(self) -> int:
+        """How many `features` there are."""
+        return self.num_brain_voxels
 
-        The voxels that depend on parameters are those of the outline's edge, so the edge stands for the sensitivity of
-        `independent_share`. Residuals of a fit say more: set the `weight` that they tell.
-        """
+    def expected_sensitivity(self) -> np.ndarray:
+        """The outline's edge, for its voxels are those that depend on parameters."""
         steps = np.gradient(ndimage.gaussian_filter(self.labeled.astype(np.float64), _EDGE_WIDTH), *self.grid.spacing)
-        edge = np.sqrt(sum(step**2 for step in steps)) * self.brain
-        return replace(self, weight=independent_share(edge, self.grid, self.correlation_mm))
+        return np.sqrt(sum(step**2 for step in steps)) * self.brain
+
+    def weighted(self, weight: float) -> "DoubleLogisticOutline":
+        """The same with another share of voxels that count."""
+        return replace(self, weight=weight)
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """An outline with correlated errors, bool, shape of the grid; nothing is labeled outside the brain."""
@@ -167,21 +180,12 @@ class DoubleLogisticOutline:
         return (ndtr(error) < np.exp(seen)) & self.brain
 
     @cached_property
-    def _voxels(self) -> np.ndarray:
-        return np.flatnonzero(self.brain)
-
-    @cached_property
     def _labels(self) -> np.ndarray:
-        return self.labeled.reshape(-1)[self._voxels].astype(np.float64)
+        return self.in_brain(self.labeled)
 
     @cached_property
     def _num_labeled(self) -> float:
         return float(self._labels.sum())
-
-    def _cells(self, density: Density) -> np.ndarray:
-        """Densities of the brain's voxels, float64."""
-        self.grid.require_same(density.grid, "density")
-        return density.data.reshape(-1)[self._voxels].astype(np.float64)
 
 
 def core_outline(labeled: np.ndarray, grid: Grid, brain: np.ndarray) -> DoubleLogisticOutline:

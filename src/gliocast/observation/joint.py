@@ -7,14 +7,20 @@ A parameter that several scans depend on, like the paper's sigma_alpha, is one p
 Source: Ezhov, dissertation (2023), Chapter 5, Eq. 4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from gliocast.core import Density, InputError, ObservationModel, Parameter
+from gliocast.core import (
+    Density,
+    InputError,
+    LinearizableObservation,
+    ObservationModel,
+    Parameter,
+    TemperableObservation,
+)
 
 
 def merge_parameters(*groups: Sequence[Parameter]) -> tuple[Parameter, ...]:
@@ -34,7 +40,7 @@ def columns_of(part: Sequence[Parameter], whole: Sequence[Parameter]) -> list[in
 
 @dataclass(frozen=True, eq=False)
 class JointObservation:
-    """Likelihood of several scans together; an ObservationModel.
+    """Likelihood of several scans together; a TemperableObservation where all of them are.
 
     Args:
         scans: one model for each, all on one grid; their observations have its shape, or channels in front of it.
@@ -59,20 +65,6 @@ class JointObservation:
         """What was seen, one channel after the other, (num_channels, x, y, z) float32."""
         return _stack([scan.observed for scan in self.scans])
 
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """Share of voxels that count, of each scan [1]."""
-        return tuple(scan.weight for scan in self._weighted_scans())
-
-    def weighted(self, weights: Sequence[float]) -> "JointObservation":
-        """The same with other shares of voxels that count, one for each scan."""
-        if len(weights) != len(self.scans):
-            raise InputError(
-                "weights", expected=f"{len(self.scans)}", got=f"{len(weights)}", advice="give one for each scan"
-            )
-        pairs = zip(self._weighted_scans(), weights, strict=True)
-        return replace(self, scans=tuple(replace(scan, weight=weight) for scan, weight in pairs))
-
     def parts(self, values: np.ndarray) -> list[np.ndarray]:
         """Each scan's own values."""
         return [np.asarray(values)[columns] for columns in self._columns]
@@ -84,9 +76,57 @@ class JointObservation:
 
     def features(self, density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Stabilized predictions and standardized residuals of all scans, one after the other."""
-        pairs = zip(self._weighted_scans(), self.parts(values), strict=True)
+        pairs = zip(self._linearizable_scans(), self.parts(values), strict=True)
         stabilized, residuals = zip(*(scan.features(density, own) for scan, own in pairs), strict=True)
         return np.concatenate(stabilized), np.concatenate(residuals)
+
+    @property
+    def num_features(self) -> int:
+        """How many `features` there are."""
+        return sum(scan.num_features for scan in self._temperable_scans())
+
+    @property
+    def voxel_weights(self) -> Mapping[str, float]:
+        """What one voxel of each scan counts [1]."""
+        return {name: weight for scan in self._temperable_scans() for name, weight in scan.voxel_weights.items()}
+
+    @property
+    def weighs_by_residuals(self) -> bool:
+        """Whether voxels of some scan are to count what `tempered` finds."""
+        scans = [scan for scan in self.scans if isinstance(scan, TemperableObservation)]
+        return len(scans) == len(self.scans) and any(scan.weighs_by_residuals for scan in scans)
+
+    def sharpened(self, density: Density, values: np.ndarray) -> "JointObservation":
+        """The same scans, each with the errors that make it most likely."""
+        pairs = zip(self._temperable_scans(), self.parts(values), strict=True)
+        return replace(self, scans=tuple(scan.sharpened(density, own) for scan, own in pairs))
+
+    def tempered(
+        self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray
+    ) -> tuple["JointObservation", float]:
+        """The same scans with voxels that count what the correlation of their residuals leaves them.
+
+        Scans whose weights were stated keep these.
+
+        Args:
+            jacobian: derivatives of `features`' predictions by all parameters, (num_parameters, num_features).
+            residuals: at the same point, (num_features,).
+            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
+
+        Returns:
+            The likelihood, and the number of independent observations that the weighed scans are worth [1].
+        """
+        scans = self._temperable_scans()
+        ends = np.cumsum([scan.num_features for scan in scans])[:-1]
+        weighed, effective = [], 0.0
+        for scan, slopes, z in zip(scans, np.split(jacobian, ends, axis=1), np.split(residuals, ends), strict=True):
+            if not scan.weighs_by_residuals:
+                weighed.append(scan)
+                continue
+            tempered, worth = scan.tempered(slopes, z, covariance)
+            weighed.append(tempered)
+            effective += worth
+        return replace(self, scans=tuple(weighed)), effective
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Observations drawn one scan after the other, (num_channels, x, y, z) float32."""
@@ -97,17 +137,21 @@ class JointObservation:
     def _columns(self) -> list[list[int]]:
         return [columns_of(scan.parameters, self.parameters) for scan in self.scans]
 
-    def _weighted_scans(self) -> tuple[Any, ...]:
-        """The scans, each of which has a weight and features."""
-        for scan in self.scans:
-            if not (hasattr(scan, "weight") and hasattr(scan, "features")):
-                raise InputError(
-                    "scans",
-                    expected="models with a weight and features",
-                    got=type(scan).__name__,
-                    advice="use a likelihood of voxels",
-                )
-        return self.scans
+    def _linearizable_scans(self) -> list[LinearizableObservation]:
+        scans = [scan for scan in self.scans if isinstance(scan, LinearizableObservation)]
+        self._require_all(scans, "models with features")
+        return scans
+
+    def _temperable_scans(self) -> list[TemperableObservation]:
+        scans = [scan for scan in self.scans if isinstance(scan, TemperableObservation)]
+        self._require_all(scans, "models that weigh voxels")
+        return scans
+
+    def _require_all(self, scans: Sequence[ObservationModel], expected: str) -> None:
+        """Raise InputError unless these are all scans."""
+        if len(scans) < len(self.scans):
+            others = [type(scan).__name__ for scan in self.scans if scan not in scans]
+            raise InputError("scans", expected=expected, got=", ".join(others), advice="use a likelihood of voxels")
 
 
 def _stack(observations: list[np.ndarray]) -> np.ndarray:

@@ -27,7 +27,6 @@ intervals computed with the one cover truths observed with the other.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 from scipy import ndimage
@@ -35,7 +34,7 @@ from scipy import ndimage
 from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
 from gliocast.core.box import Box, bounding_box
 from gliocast.core.volume import require_shape
-from gliocast.observation.tempering import effective_weight
+from gliocast.observation.tempering import Tempering, require_residuals, require_tempering, weight_of_scan
 from gliocast.observation.visibility import (
     MISSED_LIMIT,
     best_missed,
@@ -46,9 +45,6 @@ from gliocast.observation.visibility import (
     stabilize,
     visibility,
 )
-
-#: What a voxel of an outline counts; see `OutlineLikelihood`.
-Tempering = Literal["residuals", "stated", "independent"]
 
 CORE_THRESHOLD = Parameter(
     name="t1c_threshold",
@@ -138,10 +134,7 @@ class OutlineLikelihood:
     widths: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.tempering not in get_args(Tempering):
-            raise InputError(
-                "tempering", expected=" or ".join(get_args(Tempering)), got=self.tempering, advice="use the default"
-            )
+        require_tempering(self.tempering)
         require_shape(self.core, self.grid, "core outline")
         require_shape(self.whole, self.grid, "whole-tumor outline")
         if not self.whole.any():
@@ -213,6 +206,11 @@ class OutlineLikelihood:
         return phi.ravel(), z.ravel()
 
     @property
+    def num_features(self) -> int:
+        """How many `features` there are."""
+        return len(self.parameters) * (self.window.num_voxels + 1)
+
+    @property
     def weighs_by_residuals(self) -> bool:
         """Whether voxels are to count what `tempered` finds."""
         return self.tempering == "residuals"
@@ -252,16 +250,17 @@ class OutlineLikelihood:
         Returns:
             The likelihood, and the number of independent observations that its voxels are worth [1].
         """
-        if not self.weighs_by_residuals:
-            raise InputError("tempering", expected="by residuals", got=self.tempering, advice="keep the weights")
-        shape, parts = np.subtract(self.window.upper, self.window.lower), len(self.parameters)
-        rows = zip(np.split(jacobian, parts, axis=1), np.split(residuals, parts), strict=True)
+        require_residuals(self.tempering)
+        voxels, parts = np.ones(np.subtract(self.window.upper, self.window.lower), bool), len(self.parameters)
+        rows = zip(
+            self.voxel_weights.items(), np.split(jacobian, parts, axis=1), np.split(residuals, parts), strict=True
+        )
         weights, effective = {}, 0.0
-        for (name, weight), (slopes, z) in zip(self.voxel_weights.items(), rows, strict=True):
-            # as if each voxel counted once; the last feature is the prior of m
-            slopes, z = (part[..., :-1].reshape(*part.shape[:-1], *shape) / np.sqrt(weight) for part in (slopes, z))
-            weights[name], num_voxels = effective_weight(slopes, z, covariance, self.grid.spacing, weight=weight)
-            effective += weights[name] * num_voxels
+        for (name, weight), slopes, z in rows:  # the last feature of each is the prior of m
+            weights[name], worth = weight_of_scan(
+                slopes, z, covariance, voxels=voxels, spacing=self.grid.spacing, weight=weight
+            )
+            effective += worth
         return replace(self, weights=weights), effective
 
     @cached_property

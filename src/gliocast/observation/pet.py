@@ -6,9 +6,9 @@ with the uptake y normalized to [0, 1]. Both the uptake b of tissue at carrying 
 unknown.
 
 Source: Ezhov, dissertation (2023), Chapter 5, Eq. 7. Two departures, and a switch back for each: noise of neighboring
-voxels is correlated by the scanner's resolution, so the log-likelihood is multiplied by `weight`, the share of voxels
-that count, and `sample` draws correlated noise (1 and 0 mm are the paper); voxels outside the brain, where nothing can
-be seen, don't tell of the noise (a mask of ones is the paper).
+voxels is correlated by the scanner's resolution, so the log-likelihood is multiplied by the share of voxels that count
+(`tempering`), and `sample` draws correlated noise ("independent" and 0 mm are the paper); voxels outside the brain,
+where nothing can be seen, don't tell of the noise (a mask of ones is the paper).
 """
 
 from dataclasses import dataclass, replace
@@ -18,12 +18,9 @@ import numpy as np
 
 from gliocast.core import POSITIVE, Density, Grid, InputError, Parameter, Volume
 from gliocast.core.volume import require_mask, require_shape
-from gliocast.observation.correlated import (
-    correlated_noise,
-    correlation_from_fwhm,
-    independent_share,
-    require_tempering,
-)
+from gliocast.observation.brain_scan import BrainScan
+from gliocast.observation.correlated import correlated_noise, correlation_from_fwhm
+from gliocast.observation.tempering import Tempering
 
 PET_UPTAKE = Parameter(
     name="pet_uptake",
@@ -73,27 +70,28 @@ def normalize_uptake(uptake: Volume, brain: np.ndarray) -> Volume:
 
 
 @dataclass(frozen=True, eq=False)
-class PETLikelihood:
-    """Likelihood of a normalized uptake image; an ObservationModel.
+class PETLikelihood(BrainScan):
+    """Likelihood of a normalized uptake image; a TemperableObservation.
 
     Args:
         uptake: y [1], shape of the grid; see `normalize_uptake`.
         grid: where it and the density lie.
         brain: voxels that are looked at, bool, shape of the grid.
-        weight: share of voxels that count [1].
+        tempering: what a voxel counts, before a fit has left residuals as the correlation length says.
+        weight: share of voxels that count [1], where it is known.
         correlation_mm: length over which noise is correlated [mm].
     """
 
     uptake: np.ndarray
     grid: Grid
     brain: np.ndarray
-    weight: float = 1.0
+    tempering: Tempering = "residuals"
+    weight: float | None = None
     correlation_mm: float = correlation_from_fwhm(PET_RESOLUTION_MM)
 
     def __post_init__(self) -> None:
         require_shape(self.uptake, self.grid, "PET")
-        require_mask(self.brain, self.grid, "brain mask")
-        require_tempering("PET", self.weight, self.correlation_mm)
+        self._require_sound("PET")
         inside = self.uptake[self.brain]
         if inside.size == 0 or not np.abs(inside).max() <= _MAX_UPTAKE:  # nan fails, too
             raise InputError(
@@ -102,6 +100,11 @@ class PETLikelihood:
                 got=f"{inside.min():g} to {inside.max():g}" if inside.size else "no brain",
                 advice="normalize it with normalize_uptake",
             )
+
+    @property
+    def name(self) -> str:
+        """The modality."""
+        return "pet"
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -118,7 +121,7 @@ class PETLikelihood:
         residuals = self._residuals(density, values)
         noise = float(values[1])
         constant = residuals.size * (np.log(noise) + 0.5 * np.log(2 * np.pi))
-        return -self.weight * float(0.5 * residuals @ residuals + constant)
+        return -self.voxel_weight * float(0.5 * residuals @ residuals + constant)
 
     def features(self, density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         r"""Stabilized predictions and standardized residuals of voxels and of sigma, both (num_voxels + 1,).
@@ -130,19 +133,23 @@ class PETLikelihood:
         multiplied by the root of the weight: see `gliocast.core.LinearizableTarget`.
         """
         residuals = self._residuals(density, values)
-        root = np.sqrt(self.weight * residuals.size)
+        root = np.sqrt(self.voxel_weight * residuals.size)
         last = [root * np.log(float(values[1]))], [-root]
-        weighted = np.sqrt(self.weight) * residuals
+        weighted = np.sqrt(self.voxel_weight) * residuals
         return np.append(-weighted, last[0]), np.append(weighted, last[1])
 
-    def tempered(self) -> "PETLikelihood":
-        """The same with the weight that its correlation length leaves it before any fit.
+    @property
+    def num_features(self) -> int:
+        """How many `features` there are."""
+        return self.num_brain_voxels + 1
 
-        The image moves with b in proportion to the uptake, which stands for the sensitivity of `independent_share`.
-        Residuals of a fit say more: set the `weight` that they tell.
-        """
-        bright = np.where(self.brain, np.maximum(self.uptake, 0), 0).astype(np.float64)
-        return replace(self, weight=independent_share(bright, self.grid, self.correlation_mm))
+    def expected_sensitivity(self) -> np.ndarray:
+        """The uptake, in proportion to which the image moves with b."""
+        return np.where(self.brain, np.maximum(self.uptake, 0), 0).astype(np.float64)
+
+    def weighted(self, weight: float) -> "PETLikelihood":
+        """The same with another share of voxels that count."""
+        return replace(self, weight=weight)
 
     def sample(self, density: Density, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """An uptake image with correlated noise, float32, shape of the grid; zero outside the brain."""
@@ -152,15 +159,10 @@ class PETLikelihood:
         return np.where(self.brain, scale * density.data + error, 0).astype(np.float32)
 
     @cached_property
-    def _voxels(self) -> np.ndarray:
-        return np.flatnonzero(self.brain)
-
-    @cached_property
     def _seen(self) -> np.ndarray:
-        return self.uptake.reshape(-1)[self._voxels].astype(np.float64)
+        return self.in_brain(self.uptake)
 
     def _residuals(self, density: Density, values: np.ndarray) -> np.ndarray:
         """(y - b u) / sigma of the brain's voxels, float64."""
-        self.grid.require_same(density.grid, "density")
         scale, noise = (float(value) for value in values)
-        return (self._seen - scale * density.data.reshape(-1)[self._voxels]) / noise
+        return (self._seen - scale * self.cells(density)) / noise

@@ -26,10 +26,17 @@ Section 2.2 (magnitude adjustment, M = H^{-1}). Departures: M; the correction fo
 over directions and cut off at the first lag at which it isn't positive, because a single outline tells no more.
 """
 
+from typing import Literal, get_args
+
 import numpy as np
 from scipy import fft
 
+from gliocast.core import InputError
 from gliocast.core.box import bounding_box
+
+#: What a voxel of a scan counts. "residuals": what the correlation of residuals leaves it, once a fit has left some,
+#: and until then as "stated": what is known before any fit. "independent": once.
+Tempering = Literal["residuals", "stated", "independent"]
 
 #: Residuals further apart than this are taken as uncorrelated [mm].
 MAX_LAG_MM = 30.0
@@ -39,6 +46,47 @@ _NUM_CORRECTIONS = 4
 
 #: Voxels that inform less than this share of what the most telling one does are left out [1].
 _NEGLIGIBLE = 1e-5
+
+
+def require_tempering(tempering: Tempering) -> None:
+    """Raise InputError unless it is one of those that there are."""
+    if tempering not in get_args(Tempering):
+        raise InputError(
+            "tempering", expected=" or ".join(get_args(Tempering)), got=tempering, advice="use the default"
+        )
+
+
+def require_residuals(tempering: Tempering) -> None:
+    """Raise InputError where residuals don't tell what a voxel counts."""
+    if tempering != "residuals":
+        raise InputError("tempering", expected="by residuals", got=tempering, advice="keep the weights")
+
+
+def weight_of_scan(
+    jacobian: np.ndarray,
+    residuals: np.ndarray,
+    covariance: np.ndarray,
+    *,
+    voxels: np.ndarray,
+    spacing: tuple[float, float, float],
+    weight: float,
+) -> tuple[float, float]:
+    """What a voxel of a scan counts, told by the features of a fit, and how many independent observations they all are.
+
+    Args:
+        jacobian: derivatives of the scan's features, one for each voxel and after these what belongs to none,
+            (num_parameters, num_features).
+        residuals: of the same, (num_features,).
+        covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
+        voxels: bool mask of those that features are of, in C order, of a grid or a part of it.
+        spacing: of the voxels [mm].
+        weight: what a voxel counted in the fit [1], whose root is in the features.
+    """
+    fields = np.zeros((len(jacobian) + 1, *voxels.shape))
+    features = np.concatenate([jacobian, residuals[None]])[:, : np.count_nonzero(voxels)]
+    fields[:, voxels] = features / np.sqrt(weight)
+    counted, informing = effective_weight(fields[:-1], fields[-1], covariance, spacing, weight=weight)
+    return counted, counted * informing
 
 
 def effective_weight(

@@ -7,7 +7,6 @@ from gliocast.problem.maps import EXCEEDED_DENSITIES, PredictiveMaps, predictive
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
 from gliocast.problem.problem import Problem
 from gliocast.problem.replicates import NUM_REPLICATES, PredictiveCheck, PredictiveStatistic, predictive_check
-from gliocast.problem.reweigh import reweighed
 from gliocast.problem.temper import Tempered, TemperingOptions, temper
 from gliocast.problem.visits import VisitPrediction, VisitProblem, predict_visit, visit_problem
 
@@ -37,7 +36,6 @@ __all__ = [
     "predict_visit",
     "predictive_check",
     "predictive_maps",
-    "reweighed",
     "temper",
     "ten_parameter_problem",
     "visit_problem",

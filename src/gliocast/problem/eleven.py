@@ -9,7 +9,7 @@ Source: Ezhov, dissertation (2023), Chapter 5, Eqs. 4 to 7 and Table II.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -148,10 +148,11 @@ def _read(
     outlines = core_outline(core, coarse.grid, coarse.brain), whole_outline(whole, coarse.grid, coarse.brain)
     pet = PETLikelihood(coarsened(uptake.data, factors), coarse.grid, coarse.brain)
     if reading == "tempered":
-        return JointObservation((*(outline.tempered() for outline in outlines), pet.tempered()))
+        return JointObservation((*outlines, pet))
     if reading == "paper":
-        exact = (replace(outline, correlation_mm=0.0, least_probability=0.0) for outline in outlines)
-        return JointObservation((*exact, replace(pet, correlation_mm=0.0)))
+        apart: dict[str, Any] = {"tempering": "independent", "correlation_mm": 0.0}
+        exact = (replace(outline, least_probability=0.0, **apart) for outline in outlines)
+        return JointObservation((*exact, replace(pet, **apart)))
     raise InputError("reading", expected='"tempered" or "paper"', got=f"{reading}", advice="use tempered")
 
 

@@ -9,7 +9,7 @@ from gliocast.core import Anatomy, Forward, InputError, LabelMap
 from gliocast.growth import FisherKolmogorov, Held, MassEffect, Simulator, SingleScan
 from gliocast.inference import IndependentPrior
 from gliocast.observation import OutlineLikelihood
-from gliocast.observation.mri import Tempering
+from gliocast.observation.tempering import Tempering
 from gliocast.problem.problem import Problem
 from gliocast.problem.shape import central_point, coarsening, equivalent_radius, front_shape
 

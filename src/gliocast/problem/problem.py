@@ -2,13 +2,13 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from itertools import chain
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,12 +18,14 @@ from gliocast.core import (
     Density,
     Forward,
     InputError,
+    LinearizableObservation,
     ObservationModel,
     OutsideTissueError,
     Parameter,
     Posterior,
     Prior,
     QualityError,
+    TemperableObservation,
 )
 from gliocast.inference.gauss_newton import Mode, difference_directions, linearize, straight_scale
 from gliocast.problem.grown import NUM_PREDICTIVE, grow_samples
@@ -34,45 +36,6 @@ from gliocast.problem.stand_in import StandIn
 _NUM_RECENT = 8
 
 _Result = TypeVar("_Result")
-
-
-@runtime_checkable
-class LinearizableObservation(ObservationModel, Protocol):
-    """An observation model that also offers the features that `LinearizableTarget` speaks of."""
-
-    def features(self, density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Stabilized predictions and standardized residuals, both (num_features,), one length for all densities."""
-        ...
-
-
-@runtime_checkable
-class TemperableObservation(LinearizableObservation, Protocol):
-    """An observation model whose voxels count what the correlation of their residuals leaves them."""
-
-    @property
-    def voxel_weights(self) -> Mapping[str, float]:
-        """What one voxel counts [1], by scan."""
-        ...
-
-    @property
-    def weighs_by_residuals(self) -> bool:
-        """Whether `tempered` changes anything, or weights were stated."""
-        ...
-
-    def sharpened(self, density: Density, values: np.ndarray) -> Self:
-        """The same with the errors that make the observation most likely, given the best known density and values."""
-        ...
-
-    def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:
-        """The same with weights from a linearization, and the effective number of observations that they make.
-
-        Args:
-            jacobian: derivatives of `features`' predictions by all parameters, the forward's too,
-                (num_parameters, num_features).
-            residuals: at the same point, (num_features,).
-            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
-        """
-        ...
 
 
 class Problem:
