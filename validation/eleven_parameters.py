@@ -24,7 +24,7 @@ from gliocast.core import SCHEMAS, Anatomy, Density, GliocastError, LabelMap, Po
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import AgedScan, Simulator
 from gliocast.inference import laplace
-from gliocast.problem import Guess, Problem, eleven_parameter_problem, ten_parameter_problem
+from gliocast.problem import Guess, Problem, mri_pet_problem
 
 #: Inside of every prior range; whole tumor 52 ml, core 26 ml.
 TRUTH = {
@@ -93,12 +93,14 @@ def pose(anatomy: Anatomy, options: argparse.Namespace) -> tuple[CountedProblem,
     """Scans of the true tumor, drawn from their likelihood, and the problem that they pose."""
     values = [TRUTH[p.name] for p in AgedScan(Simulator()).parameters]
     density = AgedScan(Simulator())(values, anatomy)[0]
-    make = eleven_parameter_problem if options.parameters == 11 else ten_parameter_problem
-    settings = {"spacing_mm": options.spacing, "reading": options.reading}
-    unseen = make(*without_errors(density), anatomy, **settings)[0].observation
+    parametrization = "paper" if options.parameters == 11 else "identifiable"
+    settings = {"parametrization": parametrization, "spacing_mm": options.spacing, "reading": options.reading}
+    unseen = mri_pet_problem(*without_errors(density), anatomy, **settings)[0].observation
     imaging = np.array([TRUTH[p.name] for p in unseen.parameters])
     core, whole, uptake = unseen.sample(density, imaging, np.random.default_rng(options.seed))
-    problem, guess = make(_labels(core > 0, whole > 0, density), Volume(uptake, density.grid), anatomy, **settings)
+    problem, guess = mri_pet_problem(
+        _labels(core > 0, whole > 0, density), Volume(uptake, density.grid), anatomy, **settings
+    )
     parts = (problem.forward, problem.anatomy, problem.observation, problem.prior)
     return CountedProblem(*parts), guess
 

@@ -1,9 +1,9 @@
 """Inverse problems of patients: the only place that knows growth, observation and prior together."""
 
-from gliocast.problem.eleven import IDENTIFIABLE_RANGES, PAPER_RANGES, eleven_parameter_problem, ten_parameter_problem
 from gliocast.problem.first_visit import OutlineStart, density_from_adc
 from gliocast.problem.grown import NUM_PREDICTIVE, GrownSamples, grow_samples
 from gliocast.problem.maps import EXCEEDED_DENSITIES, PredictiveMaps, predictive_maps
+from gliocast.problem.mri_pet import IDENTIFIABLE_RANGES, PAPER_RANGES, mri_pet_problem
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
 from gliocast.problem.problem import Problem
 from gliocast.problem.replicates import NUM_REPLICATES, PredictiveCheck, PredictiveStatistic, predictive_check
@@ -30,13 +30,12 @@ __all__ = [
     "VisitPrediction",
     "VisitProblem",
     "density_from_adc",
-    "eleven_parameter_problem",
     "grow_samples",
+    "mri_pet_problem",
     "outline_problem",
     "predict_visit",
     "predictive_check",
     "predictive_maps",
     "temper",
-    "ten_parameter_problem",
     "visit_problem",
 ]

@@ -1,4 +1,4 @@
-"""The paper's problem of eleven parameters, and that of ten; checks by replicates."""
+"""The problem of T1c, FLAIR and FET-PET, in ten parameters and in the eleven of the paper."""
 
 from dataclasses import replace
 
@@ -10,11 +10,10 @@ from gliocast.growth import AgedScan, KnownAge, Simulator, SingleScan
 from gliocast.inference import straighten
 from gliocast.problem import (
     PAPER_RANGES,
-    eleven_parameter_problem,
     grow_samples,
+    mri_pet_problem,
     predictive_check,
     temper,
-    ten_parameter_problem,
 )
 
 SPACING = 4.0
@@ -46,7 +45,9 @@ def scans(density, generator):
 
 @pytest.fixture(scope="module")
 def posed(brain, density):
-    return eleven_parameter_problem(*scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING)
+    return mri_pet_problem(
+        *scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING, parametrization="paper"
+    )
 
 
 def around(problem, point, scale, generator, num=400):
@@ -112,7 +113,7 @@ def test_one_scan_knows_no_clock(posed):
 
 
 def test_ten_parameters_give_the_likelihood_of_eleven(brain, density, posed):
-    problem, guess = ten_parameter_problem(*scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING)
+    problem, guess = mri_pet_problem(*scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING)
     point = np.array([np.sqrt(TRUTH[0] * TRUTH[2]), np.sqrt(TRUTH[1] * TRUTH[2]), *TRUTH[3:]])
     assert len(problem.parameters) == 10
     assert np.isfinite(problem.log_prior(guess.point[None])).all()
@@ -121,8 +122,8 @@ def test_ten_parameters_give_the_likelihood_of_eleven(brain, density, posed):
 
 
 def test_the_likelihood_of_the_paper_is_sharper_than_the_tempered_one(brain, density, posed):
-    paper, _ = eleven_parameter_problem(
-        *scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING, reading="paper"
+    paper, _ = mri_pet_problem(
+        *scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING, reading="paper", parametrization="paper"
     )
     points = np.repeat(TRUTH[None], 2, axis=0)
     points[1, 3] += 2.0
@@ -141,7 +142,7 @@ def test_a_misfit_shows_in_replicates_and_a_fit_does_not(brain, density, posed):
         problem.observation,
         scans=(replace(core, labeled=seen[0]), replace(whole, labeled=seen[1]), replace(pet, uptake=seen[2])),
     )
-    fitting = eleven_parameter_problem(*scans(density, generator), brain, spacing_mm=SPACING)[0]
+    fitting = mri_pet_problem(*scans(density, generator), brain, spacing_mm=SPACING, parametrization="paper")[0]
     fitting.observation = replaced
     good = checked(fitting, around(fitting, TRUTH, 0.003, generator), generator)
     assert [s.name for s in good][:2] == ["core volume", "core Dice with the typical outline"]
@@ -173,11 +174,11 @@ def test_replicates_keep_to_the_ridge_of_the_posterior(posed):
 
 def test_voxels_of_three_scans_count_what_their_residuals_leave_them(brain, density):
     """Truths and errors are the model's own, so that correlated scans count less and the truth stays covered."""
-    blank = ten_parameter_problem(*scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING)[0]
+    blank = mri_pet_problem(*scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING)[0]
     truth = np.array([np.sqrt(TRUTH[0] * TRUTH[2]), np.sqrt(TRUTH[1] * TRUTH[2]), *TRUTH[3:]])
     core, whole, image = blank.simulate(truth[None], np.random.default_rng(3))[0]
     labels = LabelMap((2 * (whole > 0) - (core * whole > 0)).astype(np.uint8), brain.grid, SCHEMAS["brats-2021"])
-    problem, guess = ten_parameter_problem(labels, Volume(image, brain.grid), brain, spacing_mm=SPACING)
+    problem, guess = mri_pet_problem(labels, Volume(image, brain.grid), brain, spacing_mm=SPACING)
     done = temper(problem, start=guess.point, spread=guess.spread, generator=np.random.default_rng(0))
     weights = done.problem.observation.voxel_weights
     assert list(weights) == ["t1c", "flair", "pet"]
@@ -189,24 +190,26 @@ def test_voxels_of_three_scans_count_what_their_residuals_leave_them(brain, dens
 
 
 def test_the_reading_of_the_paper_is_left_as_it_is(brain, density):
-    problem, _ = ten_parameter_problem(
-        *scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING, reading="paper"
-    )
+    problem, _ = mri_pet_problem(*scans(density, np.random.default_rng(0)), brain, spacing_mm=SPACING, reading="paper")
     assert not problem.weighs_by_residuals
 
 
 def test_bad_input_is_refused(brain, density, posed):
     labels, image = scans(density, np.random.default_rng(0))
     with pytest.raises(InputError, match="tempered"):
-        eleven_parameter_problem(labels, image, brain, spacing_mm=SPACING, reading="sharp")
+        mri_pet_problem(labels, image, brain, spacing_mm=SPACING, reading="sharp", parametrization="paper")
     hollow = LabelMap(np.where(labels.data == 1, 2, labels.data), labels.grid, labels.schema)
+    with pytest.raises(InputError, match="identifiable or paper"):
+        mri_pet_problem(labels, image, brain, parametrization="eleven")
     with pytest.raises(InputError, match="outline_problem"):
-        eleven_parameter_problem(hollow, image, brain, spacing_mm=SPACING)
+        mri_pet_problem(hollow, image, brain, spacing_mm=SPACING, parametrization="paper")
     other = Volume(image.data, brain.grid.crop((1, 0, 0), (22, 20, 20)))
     with pytest.raises(InputError, match="PET"):
-        eleven_parameter_problem(labels, other, brain, spacing_mm=SPACING)
+        mri_pet_problem(labels, other, brain, spacing_mm=SPACING, parametrization="paper")
     with pytest.raises(InputError, match="positive width"):
-        eleven_parameter_problem(labels, image, brain, spacing_mm=SPACING, ranges={"tumor_age": (100.0, 100.0)})
+        mri_pet_problem(
+            labels, image, brain, spacing_mm=SPACING, ranges={"tumor_age": (100.0, 100.0)}, parametrization="paper"
+        )
     generator = np.random.default_rng(0)
     problem, _ = posed
     grown = grow_samples(problem, around(problem, TRUTH, 0.003, generator), num_samples=2)

@@ -1,13 +1,13 @@
-"""The inverse problem of the paper: T1c, FLAIR and FET-PET of one day, eleven parameters.
+"""The inverse problem of the paper: T1c, FLAIR and FET-PET of one day.
 
-Six are of growth (D_w, rho, T and the seed), five of imaging (two thresholds, the width of visibility, PET's uptake and
-noise). One scan knows no clock, so D_w, rho and T lie on a ridge; `ten_parameter_problem` is the same in sqrt(D_w T)
-and sqrt(rho T), and the one to use.
+Of its eleven parameters six are of growth (D_w, rho, T and the seed) and five of imaging (two thresholds, the width of
+visibility, PET's uptake and noise). One scan knows no clock, so D_w, rho and T lie on a ridge; sqrt(D_w T) and
+sqrt(rho T), which make ten of the eleven, are what it can tell.
 
 Source: Ezhov, dissertation (2023), Chapter 5, Eqs. 4 to 7 and Table II.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -20,6 +20,10 @@ from gliocast.observation import JointObservation, PETLikelihood, core_outline, 
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess
 from gliocast.problem.problem import Problem
 from gliocast.problem.shape import central_point, coarsened, coarsening, equivalent_radius, front_shape
+
+#: How growth is described. "identifiable": by sqrt(D_w T) and sqrt(rho T), ten parameters in all. "paper": by D_w, rho
+#: and T, eleven.
+Parametrization = Literal["identifiable", "paper"]
 
 #: How scans are read. "tempered": errors of neighboring voxels are correlated, so only a share of voxels counts, and no
 #: label costs more than `observation.double_logistic.LEAST_PROBABILITY` allows. "paper": every voxel is independent.
@@ -46,6 +50,11 @@ IDENTIFIABLE_RANGES: Mapping[str, tuple[float, float]] = {
     "growth_number": (0.5, 5.5),
 }
 
+_PARAMETRIZATIONS: Mapping[str, tuple[Callable[[Simulator], Forward], Mapping[str, tuple[float, float]]]] = {
+    "identifiable": (SingleScan, IDENTIFIABLE_RANGES),
+    "paper": (AgedScan, PAPER_RANGES),
+}
+
 #: The seed may lie this far from the core's center along each axis: the whole tumor's radius, and at least [mm].
 _MIN_SEED_RANGE_MM = 10.0
 
@@ -57,87 +66,70 @@ _INSET = 0.05
 _SPREAD, _SEED_SPREAD = 0.7, 0.3
 
 
-def eleven_parameter_problem(
+def mri_pet_problem(
     labels: LabelMap,
     uptake: Volume,
     anatomy: Anatomy,
     *,
+    parametrization: Parametrization = "identifiable",
     reading: Reading = "tempered",
     ranges: Mapping[str, tuple[float, float]] | None = None,
     spacing_mm: float = INFERENCE_SPACING_MM,
     simulator: Simulator | None = None,
 ) -> tuple[Problem, Guess]:
-    """The paper's problem in its own parameters, and where to begin.
+    """The problem of a segmentation and a PET of one day, and where to begin.
+
+    Priors are uniform. The seed's box is centered on the core and reaches as far as the whole tumor's radius (the paper
+    states the seed as a fraction of its domain). A prior that is uniform in one parametrization isn't in the other.
 
     Args:
         labels: segmentation with core and whole tumor.
         uptake: normalized FET-PET on the same grid (see `gliocast.observation.normalize_uptake`).
         anatomy: tissue on the same grid.
+        parametrization: "identifiable", or "paper" for comparison.
         reading: "tempered", or "paper" for comparison.
-        ranges: of uniform priors, by parameter name, where they differ from `PAPER_RANGES`; the seed's box is centered
-            on the core and reaches as far as the whole tumor's radius (the paper states the seed as a fraction of its
-            domain).
+        ranges: of the priors, by parameter name, where they differ from `IDENTIFIABLE_RANGES` or `PAPER_RANGES`.
         spacing_mm: voxel size that inference works on [mm].
         simulator: grows the tumor.
 
     Returns:
-        The problem; points are (D_w, rho, T, x, y, z, c_T1c, sigma_alpha, c_FLAIR, b, sigma). And a first guess.
+        The problem; points are (sqrt(D_w T), sqrt(rho T), x, y, z, c_T1c, sigma_alpha, c_FLAIR, b, sigma), or with
+        (D_w, rho, T) in place of the first two. And a first guess.
 
     Raises:
-        InputError: a scan on another grid, no core, uptake that isn't normalized.
+        InputError: a scan on another grid, no core, uptake that isn't normalized, no such parametrization or reading.
     """
-    forward = AgedScan(_solver(simulator))
-    return _pose(forward, labels, uptake, anatomy, reading, {**PAPER_RANGES, **(ranges or {})}, spacing_mm)
-
-
-def ten_parameter_problem(
-    labels: LabelMap,
-    uptake: Volume,
-    anatomy: Anatomy,
-    *,
-    reading: Reading = "tempered",
-    ranges: Mapping[str, tuple[float, float]] | None = None,
-    spacing_mm: float = INFERENCE_SPACING_MM,
-    simulator: Simulator | None = None,
-) -> tuple[Problem, Guess]:
-    """The same scans in what they can tell: sqrt(D_w T) and sqrt(rho T) in place of D_w, rho and T.
-
-    Arguments as in `eleven_parameter_problem`; ranges are those of `IDENTIFIABLE_RANGES` where none are given. A prior
-    that is uniform here isn't the one that is uniform there.
-    """
-    forward = SingleScan(_solver(simulator))
-    return _pose(forward, labels, uptake, anatomy, reading, {**IDENTIFIABLE_RANGES, **(ranges or {})}, spacing_mm)
-
-
-def _solver(simulator: Simulator | None) -> Simulator:
-    """A simulator for many solves side by side, as accurate as a likelihood needs."""
-    return replace(simulator or Simulator(), backend="numba-single", accuracy=INFERENCE_ACCURACY, progress=None)
-
-
-def _pose(
-    forward: Forward,
-    labels: LabelMap,
-    uptake: Volume,
-    anatomy: Anatomy,
-    reading: Reading,
-    ranges: Mapping[str, tuple[float, float]],
-    spacing_mm: float,
-) -> tuple[Problem, Guess]:
-    labels.grid.require_same(anatomy.grid, "segmentation")
-    labels.grid.require_same(uptake.grid, "PET")
-    if not labels.core.any():
-        raise InputError(
-            "segmentation", expected="a tumor core", got="none", advice="fit the outline alone, with outline_problem"
-        )
+    _require_sound(labels, uptake, anatomy, parametrization)
+    solver = replace(simulator or Simulator(), backend="numba-single", accuracy=INFERENCE_ACCURACY, progress=None)
+    growth, defaults = _PARAMETRIZATIONS[parametrization]
+    forward = growth(solver)
     factors = coarsening(anatomy.grid, spacing_mm)
     coarse = anatomy.coarsen(factors)
     observation = _read(labels, uptake, coarse, factors, reading)
     reach = max(equivalent_radius(labels.whole, labels.grid), _MIN_SEED_RANGE_MM)
     center = central_point(labels.core, labels.grid)
     box = {f"seed_{axis}": (c - reach, c + reach) for axis, c in zip("xyz", center.tolist(), strict=True)}
-    prior = UniformPrior.over((*forward.parameters, *observation.parameters), {**ranges, **box})
+    limits = {**defaults, **(ranges or {}), **box}
+    prior = UniformPrior.over((*forward.parameters, *observation.parameters), limits)
     problem = Problem(forward, coarse, observation, prior)
     return problem, _guess(prior, labels, uptake, coarse.brain, observation)
+
+
+def _require_sound(labels: LabelMap, uptake: Volume, anatomy: Anatomy, parametrization: Parametrization) -> None:
+    """Raise InputError unless scans lie on one grid and there is a core."""
+    if parametrization not in _PARAMETRIZATIONS:
+        raise InputError(
+            "parametrization",
+            expected=" or ".join(_PARAMETRIZATIONS),
+            got=parametrization,
+            advice="use identifiable",
+        )
+    labels.grid.require_same(anatomy.grid, "segmentation")
+    labels.grid.require_same(uptake.grid, "PET")
+    if not labels.core.any():
+        raise InputError(
+            "segmentation", expected="a tumor core", got="none", advice="fit the outline alone, with outline_problem"
+        )
 
 
 def _read(
