@@ -10,6 +10,7 @@ from gliocast.growth.adjoint import grow
 from gliocast.inference import GaussNewtonOptions, IndependentPrior, cma_search, gauss_newton, linearize
 from gliocast.observation import LabelErrors, OutlineLikelihood, draw_outlines
 from gliocast.problem import Problem, TemperingOptions, outline_problem, temper
+from gliocast.problem.temper import weighed
 
 SPACING = 3.0
 TRUTH = np.array([4.5, 3.0, 37.0, 34.0, 36.0, 0.65, 0.25])
@@ -159,7 +160,7 @@ def test_weighing_by_residuals_what_has_no_such_weights_is_refused(exact, brain,
     mute = Problem(problem.forward, problem.anatomy, Mute(), problem.prior)
     assert not mute.linearizable
     with pytest.raises(InputError, match="state its weights"):
-        mute.tempered(sharp.mode)
+        weighed(mute, sharp.mode)
     with pytest.raises(InputError, match="search by CMA-ES"):
         mute.features(TRUTH[None])
 

@@ -7,8 +7,9 @@ import pytest
 
 from gliocast.core import SCHEMAS, Anatomy, Density, Grid, InputError, LabelMap, OutsideTissueError, Volume
 from gliocast.growth import Simulator
-from gliocast.inference import CMAOptions, LaplaceOptions, laplace
+from gliocast.inference import CMAOptions, LaplaceOptions, Mode, laplace
 from gliocast.problem import OutlineStart, density_from_adc, predict_visit, visit_problem
+from gliocast.problem.temper import weighed
 
 SPACING, THRESHOLDS = 4.0, np.array([0.68, 0.25])
 #: D_w [mm^2/d], rho [1/d] of the truth, and the days of the visits: whole tumors of 35, 77 and 144 ml.
@@ -165,6 +166,16 @@ def test_a_density_of_the_first_visit_takes_the_place_of_its_outlines(brain, tru
     assert values.argmax() == 0
     assert np.isfinite(problem.log_likelihood(guess.point[None])).all()
     assert problem.simulate(true[None], np.random.default_rng(0)).shape == (1, 2, *brain.grid.shape)
+
+
+def test_voxels_of_a_visit_whose_thresholds_growth_begins_at_can_be_weighed(solved):
+    """A parameter of both start and observation stands once, and both must find it."""
+    problem, posterior = solved
+    mode = Mode(posterior.mode, 0.0, np.diag([0.01, 0.01, 0.04, 0.04]), 0, "given")
+    done, figures = weighed(problem, mode)
+    assert done.observation.voxel_weights == {name: figures[f"tempering_{name}"] for name in ("core", "whole")}
+    assert done.observation.voxel_weights != problem.observation.voxel_weights
+    assert 1 < figures["effective_observations"] < problem.observation.num_features
 
 
 def test_thresholds_in_the_wrong_order_are_impossible_and_no_fault(brain, truth):

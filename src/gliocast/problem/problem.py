@@ -27,7 +27,7 @@ from gliocast.core import (
     QualityError,
     TemperableObservation,
 )
-from gliocast.inference.gauss_newton import Mode, difference_directions, linearize, straight_scale
+from gliocast.observation.joint import columns_of, merge_parameters
 from gliocast.problem.grown import NUM_PREDICTIVE, grow_samples
 from gliocast.problem.maps import PredictiveMaps, predictive_maps
 from gliocast.problem.stand_in import StandIn
@@ -41,7 +41,8 @@ _Result = TypeVar("_Result")
 class Problem:
     """Posterior of growth and observation parameters given one visit; a Target.
 
-    Points hold the forward's parameters first and the observation's after them. A batch is spread over threads, one
+    Points hold the forward's parameters first and after them those that the observation adds; one that both depend on,
+    like a threshold that growth begins at, stands once. A batch is spread over threads, one
     solve each; the result doesn't depend on how many there are.
 
     Args:
@@ -67,12 +68,13 @@ class Problem:
         self.forward, self.anatomy, self.observation, self.prior = forward, anatomy, observation, prior
         self.cheaper = cheaper
         self._num_forward = len(forward.parameters)
+        self._seen = columns_of(observation.parameters, merge_parameters(forward.parameters, observation.parameters))
         self._num_threads = num_threads or os.cpu_count() or 1
         self._recent: OrderedDict[bytes, Density | None] = OrderedDict()
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The forward's, then the observation's, each with the support that its prior leaves it."""
+        """The forward's, then what the observation adds, each with the support that its prior leaves it."""
         return self.prior.parameters
 
     @property
@@ -89,6 +91,10 @@ class Problem:
     def weighs_by_residuals(self) -> bool:
         """Whether `tempered` changes anything."""
         return isinstance(self.observation, TemperableObservation) and self.observation.weighs_by_residuals
+
+    def observation_values(self, point: np.ndarray) -> np.ndarray:
+        """What the observation depends on, of a point (num_parameters,)."""
+        return point[self._seen]
 
     def log_prior(self, points: np.ndarray) -> np.ndarray:
         """Log-prior density on the straightened axes, (num_points, num_parameters) -> (num_points,)."""
@@ -148,37 +154,6 @@ class Problem:
         forward = StandIn.exact_at(self.cheaper, point[: self._num_forward], density, self.anatomy)
         return Problem(forward, self.anatomy, self.observation, self.prior, num_threads=self._num_threads)
 
-    def tempered(self, mode: Mode) -> tuple["Problem", dict[str, float]]:
-        """The same problem with outlines as sharp as they are at its mode, and voxels that count accordingly.
-
-        What a voxel counts is what the correlation of the residuals at the mode leaves it.
-
-        Returns:
-            The problem; ``effective_observations`` in it, and as ``tempering_*`` what one voxel of each scan counts.
-
-        Raises:
-            InputError: the observation model has no such weights.
-        """
-        if not isinstance(self.observation, TemperableObservation):
-            raise InputError(
-                "tempering",
-                expected="an observation model that weighs voxels by their residuals",
-                got=type(self.observation).__name__,
-                advice="state its weights",
-            )
-        density = self._grow(mode.point)
-        if density is None:
-            raise ConvergenceError(
-                "tempering", expected="growth at the mode", got="none", advice="check the tissue maps around the tumor"
-            )
-        seen = self.observation.sharpened(density, mode.point[self._num_forward :])
-        scale = straight_scale(self, mode.point)
-        information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
-        local = linearize(self.reading(seen), mode.point, difference_directions(information))
-        observation, effective = seen.tempered(local.jacobian, local.residuals, local.covariance)
-        weights = {f"tempering_{name}": weight for name, weight in observation.voxel_weights.items()}
-        return self.reading(observation), {"effective_observations": effective, **weights}
-
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Observations drawn at each point, (num_points, ...); a seed outside tissue shows no tumor."""
         return self.draw(points, self.grow(points), generator)
@@ -189,7 +164,7 @@ class Problem:
         """The same of densities that have grown at these points already."""
         nothing = Density(np.zeros(self.anatomy.grid.shape, dtype=np.float32), self.anatomy.grid)
         observations = [
-            self.observation.sample(density or nothing, point[self._num_forward :], generator)
+            self.observation.sample(density or nothing, self.observation_values(point), generator)
             for point, density in zip(points, densities, strict=True)
         ]
         return np.stack(observations)
@@ -253,7 +228,7 @@ class Problem:
 
         def together(rows: np.ndarray) -> list[_Result]:
             density = self._grow(points[rows[0]])
-            return [function(density, points[row, self._num_forward :]) for row in rows]
+            return [function(density, self.observation_values(points[row])) for row in rows]
 
         results = dict(zip(np.concatenate(members), chain.from_iterable(self._map(together, members)), strict=True))
         return [results[row] for row in range(len(points))]

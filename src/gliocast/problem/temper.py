@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gliocast.core import InputError, Posterior
+from gliocast.core import ConvergenceError, InputError, Posterior, TemperableObservation
 from gliocast.inference import CMAOptions, GaussNewtonOptions, Mode, find_mode
+from gliocast.inference.gauss_newton import difference_directions, linearize, straight_scale
 from gliocast.problem.problem import Problem
 
 #: Times that an expensive growth is solved to correct its stand-in, at most, before outlines are sharpened and again
@@ -144,7 +145,7 @@ def _temper(
         return Tempered(problem, mode, {})
     evaluations, effective, num_rounds = mode.num_evaluations, 0.0, 0
     while num_rounds < options.max_rounds:
-        problem, figures = problem.tempered(mode)
+        problem, figures = weighed(problem, mode)
         mode = find_mode(problem, start=mode.point, spread=0.1 * spread, generator=generator, options=options.search)
         evaluations, num_rounds = evaluations + mode.num_evaluations, num_rounds + 1
         before, effective = effective, figures["effective_observations"]
@@ -152,3 +153,40 @@ def _temper(
             break
     counts = {"tempering_rounds": float(num_rounds), "tempering_evaluations": float(evaluations)}
     return Tempered(problem, mode, {**figures, **counts})
+
+
+def weighed(problem: Problem, mode: Mode) -> tuple[Problem, dict[str, float]]:
+    """The same problem with outlines as sharp as they are at its mode, and voxels that count accordingly.
+
+    What a voxel counts is what the correlation of the residuals at the mode leaves it.
+
+    Args:
+        problem: whose observation weighs voxels.
+        mode: of its posterior.
+
+    Returns:
+        The problem; ``effective_observations`` in it, and as ``tempering_*`` what one voxel of each scan counts.
+
+    Raises:
+        InputError: the observation model has no such weights.
+        ConvergenceError: nothing grows at the mode.
+    """
+    if not isinstance(problem.observation, TemperableObservation):
+        raise InputError(
+            "tempering",
+            expected="an observation model that weighs voxels by their residuals",
+            got=type(problem.observation).__name__,
+            advice="state its weights",
+        )
+    (density,) = problem.grow(mode.point[None])
+    if density is None:
+        raise ConvergenceError(
+            "tempering", expected="growth at the mode", got="none", advice="check the tissue maps around the tumor"
+        )
+    seen = problem.observation.sharpened(density, problem.observation_values(mode.point))
+    scale = straight_scale(problem, mode.point)
+    information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
+    local = linearize(problem.reading(seen), mode.point, difference_directions(information))
+    observation, effective = seen.tempered(local.jacobian, local.residuals, local.covariance)
+    weights = {f"tempering_{name}": weight for name, weight in observation.voxel_weights.items()}
+    return problem.reading(observation), {"effective_observations": effective, **weights}

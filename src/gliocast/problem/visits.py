@@ -8,7 +8,7 @@ Source: Ezhov, dissertation (2023), Chapter 6, which begins with inverse ADC, in
 visit, and predicts those after it. The likelihood here is `OutlineLikelihood`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,14 +21,13 @@ from gliocast.core import (
     LabelMap,
     OutsideTissueError,
     Posterior,
-    Prior,
     QualityError,
     Volume,
 )
 from gliocast.growth import DensityMap, KnownAge, Simulator
 from gliocast.inference import IndependentPrior
 from gliocast.observation import OutlineLikelihood
-from gliocast.observation.joint import columns_of, merge_parameters
+from gliocast.observation.joint import merge_parameters
 from gliocast.problem.first_visit import FrontFromOutlines, OutlineStart
 from gliocast.problem.grown import require_posterior_of
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess
@@ -46,45 +45,9 @@ _MIN_SPEED = 0.005
 
 
 class VisitProblem(Problem):
-    """Posterior of growth between two visits; a Target. A parameter of both start and observation stands once.
-
-    Args:
-        forward: growth from the first visit to the second.
-        anatomy: tissue on the inference grid.
-        observation: what the second visit showed, on the same grid.
-        prior: over the forward's parameters and what the observation adds to them.
-        num_threads: how many solves run at a time.
-    """
+    """Posterior of growth from the first visit to the second, which was observed; a Target."""
 
     forward: KnownAge
-
-    def __init__(
-        self,
-        forward: KnownAge,
-        anatomy: Anatomy,
-        observation: OutlineLikelihood,
-        prior: Prior,
-        *,
-        num_threads: int | None = None,
-    ) -> None:
-        super().__init__(forward, anatomy, observation, prior, num_threads=num_threads)
-        merged = merge_parameters(forward.parameters, observation.parameters)
-        # the base class takes the forward's values first and all of the observation's after them
-        self._columns = [*range(len(forward.parameters)), *columns_of(observation.parameters, merged)]
-
-    def log_likelihood(self, points: np.ndarray) -> np.ndarray:
-        """Log-likelihood, (num_points, num_parameters) -> (num_points,)."""
-        return super().log_likelihood(np.asarray(points)[:, self._columns])
-
-    def features(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Stabilized predictions and standardized residuals, both (num_points, num_features)."""
-        return super().features(np.asarray(points)[:, self._columns])
-
-    def draw(
-        self, points: np.ndarray, densities: Sequence[Density | None], generator: np.random.Generator
-    ) -> np.ndarray:
-        """Outlines of the second visit drawn of densities that have grown at these points, (num_points, 2, x, y, z)."""
-        return super().draw(np.asarray(points)[:, self._columns], densities, generator)
 
     def seen_on(
         self, points: np.ndarray, day: float, generator: np.random.Generator
@@ -100,12 +63,11 @@ class VisitProblem(Problem):
             except OutsideTissueError:
                 return None
 
-        own = columns_of(self.observation.parameters, self.parameters)
         for first in range(0, len(points), _CHUNK):  # all densities together may not fit into memory
             chunk = points[first : first + _CHUNK]
             for point, density in zip(chunk, self._map(grow, chunk), strict=True):
                 if density is not None:
-                    yield density, self.observation.sample(density, point[own], generator)
+                    yield density, self.observation.sample(density, self.observation_values(point), generator)
 
 
 def visit_problem(
