@@ -35,6 +35,7 @@ from scipy import ndimage
 from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
 from gliocast.core.box import Box, bounding_box
 from gliocast.core.volume import require_shape
+from gliocast.observation.displacement import displacement_of
 from gliocast.observation.tempering import effective_weight
 from gliocast.observation.visibility import (
     MISSED_LIMIT,
@@ -127,6 +128,8 @@ class OutlineLikelihood:
             in the dissertation.
         weights: what one voxel of each outline counts [1], by outline ("core", "whole"), where it is known.
         widths: width delta of each outline's step [mm], where it is known; `errors.width_mm` otherwise.
+        displacements: of the errors that `sample` draws, standard deviation and correlation length [mm] by outline,
+            where they are known; those of `errors` otherwise.
     """
 
     core: np.ndarray
@@ -136,6 +139,7 @@ class OutlineLikelihood:
     tempering: Tempering = "residuals"
     weights: Mapping[str, float] | None = None
     widths: Mapping[str, float] | None = None
+    displacements: Mapping[str, tuple[float, float]] | None = None
 
     def __post_init__(self) -> None:
         if self.tempering not in get_args(Tempering):
@@ -239,6 +243,23 @@ class OutlineLikelihood:
             widths[name] = float(candidates[int(np.argmax(heights))])
         return replace(self, widths=widths)
 
+    def displaced(self, density: Density, values: np.ndarray) -> "OutlineLikelihood":
+        """The same with errors to `sample` as large as those of the outlines at a fit, the model's own included.
+
+        The likelihood stays as it is. See `gliocast.observation.displacement`.
+
+        Args:
+            density: that fits best.
+            values: of the parameters, likewise.
+        """
+        logits, found = logits_of(density.data), {}
+        for name, threshold in self._thresholds(values).items():
+            distance = distance_map(logits, _logit(threshold), self.grid.spacing)
+            displacement = displacement_of(getattr(self, name), distance, self.grid.spacing)
+            if displacement is not None:
+                found[name] = displacement
+        return replace(self, displacements=found)
+
     def tempered(
         self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray
     ) -> tuple["OutlineLikelihood", float]:
@@ -290,7 +311,18 @@ class OutlineLikelihood:
         """
         self.grid.require_same(density.grid, "density")
         core_threshold = float(values[0]) if len(values) == 2 else None
-        return draw_outlines(density, core_threshold, float(values[-1]), self.errors, generator)
+        return draw_outlines(density, core_threshold, float(values[-1]), self._drawn_errors, generator)
+
+    @cached_property
+    def _drawn_errors(self) -> tuple[LabelErrors, LabelErrors]:
+        """How drawn outlines err, core and whole."""
+        usual = (self.errors.displacement_mm, self.errors.correlation_mm)
+        known = self.displacements or {}
+        core, whole = (
+            replace(self.errors, displacement_mm=deviation, correlation_mm=length)
+            for deviation, length in (known.get(name, usual) for name in ("core", "whole"))
+        )
+        return core, whole
 
     def _thresholds(self, values: np.ndarray) -> dict[str, float]:
         """Threshold by outline, in the order of the parameters."""
@@ -307,7 +339,7 @@ def draw_outlines(
     density: Density,
     core_threshold: float | None,
     whole_threshold: float,
-    errors: LabelErrors,
+    errors: LabelErrors | tuple[LabelErrors, LabelErrors],
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Core and whole-tumor outlines of a density with a rater's correlated errors, (2, x, y, z) bool.
@@ -316,14 +348,15 @@ def draw_outlines(
         density: what there is.
         core_threshold: density at which T1c shows the core [1]; None draws no core.
         whole_threshold: density at which FLAIR shows the whole tumor [1].
-        errors: how far outlines are displaced, and over which length.
+        errors: how far outlines are displaced, and over which length; of both, or of each.
         generator: source of randomness.
     """
     logits = logits_of(density.data)
     outlines = np.zeros((2, *density.data.shape), dtype=bool)
-    for outline, threshold in zip(outlines, (core_threshold, whole_threshold), strict=True):
+    pair = (errors, errors) if isinstance(errors, LabelErrors) else errors
+    for outline, threshold, own in zip(outlines, (core_threshold, whole_threshold), pair, strict=True):
         if threshold is not None:
-            error = errors.displacement_mm * _smooth_field(density.grid, errors.correlation_mm, generator)
+            error = own.displacement_mm * _smooth_field(density.grid, own.correlation_mm, generator)
             outline[:] = distance_map(logits, _logit(threshold), density.grid.spacing) + error > 0
     outlines[0] &= outlines[1]
     return outlines

@@ -65,6 +65,10 @@ class TemperableObservation(LinearizableObservation, Protocol):
         """The same with the errors that make the observation most likely, given the best known density and values."""
         ...
 
+    def displaced(self, density: Density, values: np.ndarray) -> Self:
+        """The same with errors to draw that are as large as those of the observation, given density and values."""
+        ...
+
     def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:
         """The same with weights from a linearization, and the effective number of observations that they make.
 
@@ -205,18 +209,31 @@ class Problem:
                 got=type(self.observation).__name__,
                 advice="state its weights",
             )
-        density = self._grow(mode.point)
-        if density is None:
-            raise ConvergenceError(
-                "tempering", expected="growth at the mode", got="none", advice="check the tissue maps around the tumor"
-            )
-        seen = self.observation.sharpened(density, mode.point[self._num_forward :])
+        seen = self.observation.sharpened(self._grown_at(mode), mode.point[self._num_forward :])
         scale = straight_scale(self, mode.point)
         information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
         local = linearize(self.reading(seen), mode.point, difference_directions(information))
         observation, effective = seen.tempered(local.jacobian, local.residuals, local.covariance)
         weights = {f"tempering_{name}": weight for name, weight in observation.voxel_weights.items()}
         return self.reading(observation), {"effective_observations": effective, **weights}
+
+    def displaced(self, mode: Mode) -> "Problem":
+        """The same problem, whose simulations err as far as the observation does from what its mode shows.
+
+        A tumor that growth from one focus doesn't describe lies farther from it than a rater errs; a method that learns
+        from simulations has to be shown such ones. The likelihood stays as it is.
+
+        Raises:
+            InputError: the observation model isn't one of outlines whose residuals are looked at.
+        """
+        if not isinstance(self.observation, TemperableObservation):
+            raise InputError(
+                "simulations",
+                expected="an observation model that learns its errors from a fit",
+                got=type(self.observation).__name__,
+                advice="state its errors",
+            )
+        return self.reading(self.observation.displaced(self._grown_at(mode), mode.point[self._num_forward :]))
 
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Observations drawn at each point, (num_points, ...); a seed outside tissue shows no tumor."""
@@ -277,6 +294,15 @@ class Problem:
         while len(self._recent) > _NUM_RECENT:
             with suppress(KeyError):  # another thread was quicker
                 self._recent.popitem(last=False)
+        return density
+
+    def _grown_at(self, mode: Mode) -> Density:
+        """Density at a mode; raises ConvergenceError where growth can't begin there."""
+        density = self._grow(mode.point)
+        if density is None:
+            raise ConvergenceError(
+                "fit", expected="growth at the mode", got="none", advice="check the tissue maps around the tumor"
+            )
         return density
 
     def _observe(self, function: Callable[[Density | None, np.ndarray], _Result], points: np.ndarray) -> list[_Result]:
