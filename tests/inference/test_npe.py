@@ -334,8 +334,8 @@ def test_a_checkpoint_of_another_seed_is_refused(tmp_path):
     npe(LinearGaussian(), generator=np.random.default_rng(4), options=SMALLEST, checkpoint=file)
     with pytest.raises(InputError, match="differs in seed"):
         npe(LinearGaussian(), generator=np.random.default_rng(5), options=SMALLEST, checkpoint=file)
+    start = mode_of(LinearGaussian())
     with pytest.raises(InputError, match="differs in first proposal"):
-        start = mode_of(LinearGaussian())
         npe(LinearGaussian(), generator=np.random.default_rng(4), options=SMALLEST, checkpoint=file, start=start)
 
 

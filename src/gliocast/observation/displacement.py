@@ -18,8 +18,14 @@ _WITHIN, _CUT_OFF = 0.6827, 3.0
 #: Places on an outline that pairs are taken of, at most; below the least there is no outline to speak of.
 _NUM_PLACES, _FEWEST_PLACES = 1500, 50
 
-#: Width of the bins of distance [mm], and how many [1]: errors correlated beyond their reach are a fit gone wrong.
+_GOLDEN_RATIO = (1 + 5**0.5) / 2
+
+#: Width of the bins of distance [mm], and how many [1]: errors larger, or correlated over more, than these reach are no
+#: displacement of a fitted outline.
 _BIN_MM, _NUM_BINS = 2.0, 15
+
+#: An unknown distance is taken as this [mm], beyond all that may decide anything.
+_UNKNOWN_MM = 1000.0
 
 #: Least displacement that is drawn [mm]: outlines on voxels aren't known better.
 _LEAST_MM = 0.1
@@ -28,7 +34,7 @@ _LEAST_MM = 0.1
 def displacement_of(
     labeled: np.ndarray, distance: np.ndarray, spacing: tuple[float, float, float]
 ) -> tuple[float, float] | None:
-    """Standard deviation and correlation length of the displacement of an outline [mm], None where it is too small.
+    """Standard deviation and correlation length of the displacement of an outline [mm], None where they mean nothing.
 
     Args:
         labeled: share of each voxel inside the drawn outline, which runs where it crosses one half, (x, y, z).
@@ -40,11 +46,18 @@ def displacement_of(
     if len(errors) < _FEWEST_PLACES:
         return None
     deviation = max(float(np.quantile(np.abs(errors), _WITHIN, method="lower")), _LEAST_MM)
-    if not np.isfinite(deviation):
+    if deviation > _NUM_BINS * _BIN_MM:
         return None
-    every = -(-len(errors) // _NUM_PLACES)
-    cut = np.clip(errors[::every], -_CUT_OFF * deviation, _CUT_OFF * deviation)
-    return deviation, _correlation_length(places[::every], cut)
+    some = _spread_out(len(errors))
+    cut = np.clip(errors[some], -_CUT_OFF * deviation, _CUT_OFF * deviation)
+    return deviation, _correlation_length(places[some], cut)
+
+
+def _spread_out(count: int) -> np.ndarray:
+    """At most `_NUM_PLACES` of so many indices, in no step with the rows of a grid: multiples of the golden ratio."""
+    if count <= _NUM_PLACES:
+        return np.arange(count)
+    return np.unique((count * (np.arange(_NUM_PLACES) * _GOLDEN_RATIO % 1)).astype(np.intp))
 
 
 def _crossings(
@@ -57,12 +70,11 @@ def _crossings(
         near, far = (np.moveaxis(distance, axis, 0)[side] for side in (slice(None, -1), slice(1, None)))
         crossed = (first > 0.5) != (second > 0.5)
         share = (0.5 - first[crossed]) / (second[crossed] - first[crossed])
-        unknown = np.isinf(near[crossed]) | np.isinf(far[crossed])
-        along = np.where(unknown, -np.inf, near[crossed] + share * (far[crossed] - near[crossed]))
+        before, after = (np.maximum(side[crossed], -_UNKNOWN_MM) for side in (near, far))
         place = np.argwhere(crossed).astype(np.float64)
         place[:, 0] += share
         places.append(np.insert(place[:, 1:], axis, place[:, 0], axis=1) * spacing)
-        errors.append(-along)
+        errors.append(-(before + share * (after - before)))
     return np.concatenate(places), np.concatenate(errors)
 
 
@@ -73,12 +85,14 @@ def _correlation_length(places: np.ndarray, errors: np.ndarray) -> float:
     near = bins < _NUM_BINS
     sums = np.bincount(bins[near], (errors[a] * errors[b])[near], minlength=_NUM_BINS)
     counts = np.bincount(bins[near], minlength=_NUM_BINS)
-    correlation = sums / np.maximum(counts, 1) / float(np.mean(errors**2))
-    middles = (np.arange(_NUM_BINS) + 0.5) * _BIN_MM
+    filled = counts > 0  # voxels may lie further apart than a bin is wide
+    correlation = sums[filled] / counts[filled] / float(np.mean(errors**2))
+    middles = (np.flatnonzero(filled) + 0.5) * _BIN_MM
     fallen = int(np.argmax(np.append(correlation, 0.0) < 1 / np.e))
     if fallen == 0:
         return _BIN_MM
-    if fallen == _NUM_BINS:
+    if fallen == len(middles):
         return float(middles[-1])
     before, after = correlation[fallen - 1], correlation[fallen]
-    return float(middles[fallen - 1] + (before - 1 / np.e) / (before - after) * _BIN_MM)
+    share = (before - 1 / np.e) / (before - after)
+    return float(middles[fallen - 1] + share * (middles[fallen] - middles[fallen - 1]))

@@ -15,6 +15,8 @@ Multiplicative parameters act on logarithms additively; a network that sees both
 
 import numpy as np
 
+from gliocast.core.box import Box, bounding_box
+
 #: What is added to a noise before its logarithm is taken [units of the image]: rounding of single precision.
 _LEAST_NOISE = 1e-6
 
@@ -33,27 +35,30 @@ class Traits:
     def __init__(self, shape: tuple[int, ...]) -> None:
         channels = shape[0] if len(shape) == _IMAGE_AXES else 0
         self.count = channels * (_NUM_OWN + channels - 1)
-        self._places = [np.linspace(-0.5, 0.5, n) for n in shape[1:]] if channels else []
+        self._extents = np.maximum(np.array(shape[1:]) - 1, 1)
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Traits of one observation, (count,) float32."""
         if not self.count:
             return np.zeros(0, dtype=np.float32)
-        images = observation.astype(np.float32, copy=False)
-        own = [number for image in images for number in (_noise(image), *self._mass(image))]
+        anything = observation.any(axis=0)
+        part = bounding_box(anything) if anything.any() else Box((0, 0, 0), (1, 1, 1))  # what is zero adds nothing
+        images = observation[:, *part.slices].astype(np.float32)
+        own = [number for image in images for number in (_noise(image), *self._mass(image, part))]
         return np.array([*own, *_shared(images)], dtype=np.float32)
 
-    def _mass(self, image: np.ndarray) -> list[float]:
-        """Burden, center [extents of the image] and log-variances [voxels^2] along the axes."""
+    def _mass(self, image: np.ndarray, part: Box) -> list[float]:
+        """Burden, center [extents of the whole image, from its middle] and log-variances [voxels^2] along the axes."""
         squares = np.square(np.maximum(image, 0))
         total = max(float(squares.sum(dtype=np.float64)), 1.0)
         centers, widths = [], []
-        for axis, places in enumerate(self._places):
+        for axis, extent in enumerate(self._extents):
             others = tuple(n for n in range(3) if n != axis)
             profile = squares.sum(axis=others, dtype=np.float64) / total
+            places = np.arange(part.lower[axis], part.upper[axis]) - extent / 2
             center = float(profile @ places)
-            centers.append(center)
-            widths.append(float(np.log1p(profile @ (places - center) ** 2 * len(places) ** 2)))
+            centers.append(center / extent)
+            widths.append(float(np.log1p(profile @ (places - center) ** 2)))
         return [float(np.arcsinh(image.sum(dtype=np.float64))), *centers, *widths]
 
 
