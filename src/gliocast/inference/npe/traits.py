@@ -41,7 +41,7 @@ class Traits:
         """Traits of one observation, (count,) float32."""
         if not self.count:
             return np.zeros(0, dtype=np.float32)
-        anything = observation.any(axis=0)
+        anything = np.asarray(observation.any(axis=0))
         part = bounding_box(anything) if anything.any() else Box((0, 0, 0), (1, 1, 1))  # what is zero adds nothing
         images = observation[:, *part.slices].astype(np.float32)
         own = [number for image in images for number in (_noise(image), *self._mass(image, part))]
