@@ -6,6 +6,7 @@ truth now and then. Synthetic data throughout.
 
     python validation/eleven_parameters.py                       # 4 mm voxels, Laplace, TMCMC and NPE
     python validation/eleven_parameters.py --spacing 2 --methods laplace
+    python validation/eleven_parameters.py --methods npe --sampler-seed 1    # the same scans, other random numbers
     python validation/eleven_parameters.py --parameters 10       # sqrt(D_w T) and sqrt(rho T)
     python validation/eleven_parameters.py --reading paper       # every voxel independent
 """
@@ -120,7 +121,8 @@ def main() -> None:
     parser.add_argument("--parameters", type=int, choices=(10, 11), default=11)
     parser.add_argument("--reading", choices=("tempered", "paper"), default="tempered")
     parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=list(METHODS))
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the scans")
+    parser.add_argument("--sampler-seed", type=int, default=0, help="of the methods")
     options = parser.parse_args()
     factor = max(1, round(options.spacing))
     anatomy = atlas_anatomy(load_mni152()).coarsen((factor, factor, factor))
@@ -131,12 +133,16 @@ def main() -> None:
     for name in options.methods:
         problem.num_simulations, since = 0, time.perf_counter()
         try:
-            posterior = METHODS[name](problem, guess, np.random.default_rng(options.seed))
+            posterior = METHODS[name](problem, guess, np.random.default_rng(options.sampler_seed))
         except GliocastError as error:  # a method that gives up doesn't take the others' results with it
             print(f"{name}: {error}", flush=True)
             continue
         results[name] = Result(posterior, problem.num_simulations, time.perf_counter() - since)
         print(f"{name}: {results[name].num_simulations} simulations, {results[name].seconds:.0f} s", flush=True)
+        if "misfit_percentile" in posterior.diagnostics:
+            print(
+                f"{name}: {posterior.diagnostics['misfit_percentile']:.0f} % of its posterior's simulations are nearer"
+            )
     if results:
         print_table(results)
 

@@ -113,11 +113,16 @@ def figures(seconds: Mapping[str, float]) -> dict:
         value = findings.posterior.log_evidence
         return "–" if value is None else f"{value:.1f}"
 
+    def misfit(_: str, findings: Findings) -> str:
+        value = findings.posterior.diagnostics.get("misfit_percentile")
+        return "–" if value is None else f"{value:.0f}"
+
     return {
         "Dice of core / whole tumor": overlap,
         "burden [ml]": lambda _, findings: f"{findings.density.burden() / 1000:.1f}",
         "log-evidence [nat]": evidence,
         "effective samples": lambda _, findings: f"{findings.posterior.effective_sample_size:.0f}",
+        "simulations nearer than the scan [%]": misfit,
         "solves": cost,
         "seconds of the fit": lambda name, _: f"{seconds[name]:.0f}",
     }

@@ -177,7 +177,8 @@ QUICK = {"laplace": {}, "tmcmc": {"num_samples": 256}, "npe": {"num_rounds": 2, 
 def test_a_method_for_any_problem_finds_the_normal_posterior_of_a_normal_one(name):
     quick = METHODS[name].options()(**QUICK[name])
     method = replace(METHODS[name], options=lambda: lambda: quick)
-    found = run(method)
+    monitor = Note()
+    found = run(method, monitor=monitor)
     precision = (1.96 / 2) ** 2 + 100
     deviation = precision**-0.5
     # 256 samples, half of them independent, know a mean to a tenth of the deviation; networks are rougher
@@ -185,6 +186,8 @@ def test_a_method_for_any_problem_finds_the_normal_posterior_of_a_normal_one(nam
     assert found.posterior.standard_deviation[0] == pytest.approx(deviation, rel=0.5)
     assert found.posterior.method
     assert set(found.record()["settings"]) >= {"num_samples"}
+    if name == "npe":
+        assert "looks like simulations of its posterior" in monitor.notes[-1]
 
 
 def test_the_other_methods_are_those_that_read_outlines():

@@ -14,6 +14,7 @@ from gliocast.core.patient import MODALITIES, Patient, Scan, Visit
 from gliocast.core.plan import Plan
 from gliocast.core.posterior import Posterior
 from gliocast.core.roles import (
+    DisplaceableObservation,
     Forward,
     GrowthModel,
     LinearizableObservation,
@@ -60,6 +61,7 @@ __all__ = [
     "ConvergenceError",
     "Density",
     "DiffusionTensor",
+    "DisplaceableObservation",
     "Forward",
     "GliocastError",
     "Grid",

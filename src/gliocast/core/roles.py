@@ -121,7 +121,12 @@ class TemperableObservation(LinearizableObservation, Protocol):
         ...
 
     def sharpened(self, density: Density, values: np.ndarray) -> Self:
-        """The same with the errors that make the observation most likely, given the best known density and values."""
+        """The same with every voxel counting once and the errors that make the observation most likely.
+
+        Args:
+            density: the best known.
+            values: of the parameters, likewise.
+        """
         ...
 
     def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:
@@ -133,6 +138,15 @@ class TemperableObservation(LinearizableObservation, Protocol):
             residuals: at the same point, (num_features,).
             covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
         """
+        ...
+
+
+@runtime_checkable
+class DisplaceableObservation(ObservationModel, Protocol):
+    """An observation model whose `sample` can err as far as the observation does from a fit."""
+
+    def displaced(self, density: Density, values: np.ndarray) -> Self:
+        """The same with errors to draw that are as large as those of the observation, given density and values."""
         ...
 
 

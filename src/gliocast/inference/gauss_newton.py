@@ -21,7 +21,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from gliocast.core import ConvergenceError, InputError, LinearizableTarget
+from gliocast.core import ConvergenceError, InputError, LinearizableTarget, Target
 from gliocast.inference.cma import Mode, log_posterior
 from gliocast.inference.prior import bend, straighten
 
@@ -159,7 +159,7 @@ def difference_directions(information: np.ndarray, *, step: float = _STEP, max_s
     return directions * np.minimum(1, max_step / np.abs(directions).max(axis=1))[:, None]
 
 
-def straight_scale(target: LinearizableTarget, point: np.ndarray) -> np.ndarray:
+def straight_scale(target: Target, point: np.ndarray) -> np.ndarray:
     """Change of each straightened coordinate with its whitened one; parameters are independent in the prior."""
     here = target.prior.whiten(point[None])
     after, before = (

@@ -63,8 +63,8 @@ class BrainScan(ABC):
         return self.tempering == "residuals"
 
     def sharpened(self, density: Density, values: np.ndarray) -> Self:
-        """The same: how far the scan errs is a parameter."""
-        return self
+        """The same scan with every voxel counting once; how far the scan errs is a parameter."""
+        return self.weighted(1.0) if self.weighs_by_residuals else self
 
     def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:
         """The same scan with voxels that count what the correlation of their residuals leaves them.

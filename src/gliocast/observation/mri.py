@@ -34,6 +34,7 @@ from scipy import ndimage
 from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
 from gliocast.core.box import Box, bounding_box
 from gliocast.core.volume import require_shape
+from gliocast.observation.displacement import displacement_of
 from gliocast.observation.tempering import Tempering, require_residuals, require_tempering, weight_of_scan
 from gliocast.observation.visibility import (
     MISSED_LIMIT,
@@ -69,6 +70,9 @@ _REFERENCE_RADIUS_MM = 15.0
 
 #: How far around the observed tumor `features` looks [mm]; what a model shows beyond it counts in `log_likelihood`.
 _WINDOW_MARGIN_MM = 30.0
+
+#: Errors beyond this many standard deviations aren't drawn [1]: one voxel in 300,000 has such a one.
+_FARTHEST = 4.5
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ class OutlineLikelihood:
             in the dissertation.
         weights: what one voxel of each outline counts [1], by outline ("core", "whole"), where it is known.
         widths: width delta of each outline's step [mm], where it is known; `errors.width_mm` otherwise.
+        displacements: of the errors that `sample` draws, standard deviation and correlation length [mm] by outline,
+            where they are known; those of `errors` otherwise.
     """
 
     core: np.ndarray
@@ -132,6 +138,7 @@ class OutlineLikelihood:
     tempering: Tempering = "residuals"
     weights: Mapping[str, float] | None = None
     widths: Mapping[str, float] | None = None
+    displacements: Mapping[str, tuple[float, float]] | None = None
 
     def __post_init__(self) -> None:
         require_tempering(self.tempering)
@@ -216,7 +223,7 @@ class OutlineLikelihood:
         return self.tempering == "residuals"
 
     def sharpened(self, density: Density, values: np.ndarray) -> "OutlineLikelihood":
-        """The same outlines, each with the width of its step that makes it most likely, as if voxels were independent.
+        """The same outlines with every voxel counting once, each with the width of its step that makes it most likely.
 
         A width too large makes an exact outline vague, one too small takes the errors of a poor one for information: a
         rater's outlines lie within a millimeter of the front that fits best, those of a threshold within a tenth. One
@@ -235,7 +242,24 @@ class OutlineLikelihood:
                 visible, label, unseen = visibility(logits, labeled, level, width, self.grid.spacing)
                 heights.append(outline_log_likelihood(visible, label, unseen, e.false, e.missed, 1.0))
             widths[name] = float(candidates[int(np.argmax(heights))])
-        return replace(self, widths=widths)
+        return replace(self, widths=widths, weights=dict.fromkeys(widths, 1.0))
+
+    def displaced(self, density: Density, values: np.ndarray) -> "OutlineLikelihood":
+        """The same with errors to `sample` as large as those of the outlines at a fit, the model's own included.
+
+        The likelihood stays as it is. See `gliocast.observation.displacement`.
+
+        Args:
+            density: that fits best.
+            values: of the parameters, likewise.
+        """
+        logits, found = logits_of(density.data), {}
+        for name, threshold in self._thresholds(values).items():
+            distance = distance_map(logits, _logit(threshold), self.grid.spacing)
+            displacement = displacement_of(getattr(self, name), distance, self.grid.spacing)
+            if displacement is not None:
+                found[name] = displacement
+        return replace(self, displacements=found)
 
     def tempered(
         self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray
@@ -289,7 +313,37 @@ class OutlineLikelihood:
         """
         self.grid.require_same(density.grid, "density")
         core_threshold = float(values[0]) if len(values) == 2 else None
-        return draw_outlines(density, core_threshold, float(values[-1]), self.errors, generator)
+        outlines, part = np.zeros((2, *self.grid.shape), dtype=bool), self._within_reach(density, float(values[-1]))
+        if part is not None:
+            cells = np.ascontiguousarray(density.data[part.slices])
+            cut = Density(cells, self.grid.crop(part.lower, part.upper))
+            drawn = draw_outlines(cut, core_threshold, float(values[-1]), self._drawn_errors, generator)
+            outlines[:, *part.slices] = drawn
+        return outlines
+
+    def _within_reach(self, density: Density, threshold: float) -> Box | None:
+        """Where an error may still put the whole tumor, and a correlation length around it; None for nowhere.
+
+        Smooth fields of a whole head would take far longer than growth does.
+        """
+        errors = self._drawn_errors[1]
+        distance = distance_map(logits_of(density.data), _logit(threshold), self.grid.spacing)
+        near = distance > -_FARTHEST * errors.displacement_mm
+        if not near.any():
+            return None
+        x, y, z = (int(np.ceil(errors.correlation_mm / h)) for h in self.grid.spacing)
+        return bounding_box(near).grown((x, y, z), self.grid.shape)
+
+    @cached_property
+    def _drawn_errors(self) -> tuple[LabelErrors, LabelErrors]:
+        """How drawn outlines err, core and whole."""
+        usual = (self.errors.displacement_mm, self.errors.correlation_mm)
+        known = self.displacements or {}
+        core, whole = (
+            replace(self.errors, displacement_mm=deviation, correlation_mm=length)
+            for deviation, length in (known.get(name, usual) for name in ("core", "whole"))
+        )
+        return core, whole
 
     def _thresholds(self, values: np.ndarray) -> dict[str, float]:
         """Threshold by outline, in the order of the parameters."""
@@ -306,7 +360,7 @@ def draw_outlines(
     density: Density,
     core_threshold: float | None,
     whole_threshold: float,
-    errors: LabelErrors,
+    errors: LabelErrors | tuple[LabelErrors, LabelErrors],
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Core and whole-tumor outlines of a density with a rater's correlated errors, (2, x, y, z) bool.
@@ -315,14 +369,15 @@ def draw_outlines(
         density: what there is.
         core_threshold: density at which T1c shows the core [1]; None draws no core.
         whole_threshold: density at which FLAIR shows the whole tumor [1].
-        errors: how far outlines are displaced, and over which length.
+        errors: how far outlines are displaced, and over which length; of both, or of each.
         generator: source of randomness.
     """
     logits = logits_of(density.data)
     outlines = np.zeros((2, *density.data.shape), dtype=bool)
-    for outline, threshold in zip(outlines, (core_threshold, whole_threshold), strict=True):
+    pair = (errors, errors) if isinstance(errors, LabelErrors) else errors
+    for outline, threshold, own in zip(outlines, (core_threshold, whole_threshold), pair, strict=True):
         if threshold is not None:
-            error = errors.displacement_mm * _smooth_field(density.grid, errors.correlation_mm, generator)
+            error = own.displacement_mm * _smooth_field(density.grid, own.correlation_mm, generator)
             outline[:] = distance_map(logits, _logit(threshold), density.grid.spacing) + error > 0
     outlines[0] &= outlines[1]
     return outlines

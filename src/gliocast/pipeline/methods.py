@@ -16,7 +16,8 @@ import numpy as np
 
 from gliocast.core import InputError, Monitor, Posterior
 from gliocast.data import content_key, unfinished_file
-from gliocast.problem import Guess, Problem, Tempered, temper
+from gliocast.inference import Mode
+from gliocast.problem import Guess, Problem, Tempered, displaced, temper
 
 #: Used unless one says otherwise.
 DEFAULT_METHOD = "laplace"
@@ -196,18 +197,39 @@ def _npe_options() -> type:
 
 
 def _npe(task: Task, options: Any) -> Posterior:
-    from gliocast.inference.npe import npe  # torch comes with it, for two seconds
+    from gliocast.inference.npe import misfit_sentence, npe  # torch comes with it, for two seconds
 
+    problem, start = _learnable(task)
     posterior = npe(
-        task.problem,
+        problem,
         generator=task.generator,
         options=options,
+        start=start,
         checkpoint=task.checkpoint,
         progress=task.monitor.advance,
     )
     for line in _rounds(posterior):
         task.monitor.note(line)
+    task.monitor.note(f"npe: {misfit_sentence(posterior) or _explained(posterior)}")
     return posterior
+
+
+def _learnable(task: Task) -> tuple[Problem, Mode | None]:
+    """The problem with simulations that err as far as the scan does from a quick fit, and the fit's mode.
+
+    A scan whose errors are stated is simulated with these, and nothing is fitted.
+    """
+    if not task.problem.weighs_by_residuals:
+        return task.problem, None
+    tempered = _tempered(task)
+    # after CMA-ES a mode's covariance has no size
+    start = tempered.mode if tempered.mode.method == "gauss-newton" else None
+    return displaced(tempered.problem, tempered.mode), start
+
+
+def _explained(posterior: Posterior) -> str:
+    percentile = posterior.diagnostics["misfit_percentile"]
+    return f"the scan looks like simulations of its posterior (farther out than {percentile:.0f} % of them)"
 
 
 def _morph_infer_options(refinement: Literal["none", "map", "tmcmc"]) -> Callable[[], Callable[..., Any]]:

@@ -9,6 +9,7 @@ from gliocast.core import Density, Forward, InputError, Monitor, Patient, Plan, 
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import FisherKolmogorov, Held, MassEffect, Simulator, SingleScan
 from gliocast.inference.identifiability import parameters_at_bound, sentences
+from gliocast.inference.npe import misfit_sentence
 from gliocast.observation import Misfit, misfit
 from gliocast.pipeline.methods import DEFAULT_METHOD, Fit, find_method, fit
 from gliocast.planning import ESTRO_EANO_MARGIN_MM, gross_tumor_volume, make_plan
@@ -208,6 +209,9 @@ def _posterior_warnings(posterior: Posterior) -> list[str]:
     warnings = list(sentences(parameters_at_bound(posterior)))
     if posterior.diagnostics.get("flat_directions"):
         warnings.append("the posterior is flat in some direction: standard deviations and intervals are too narrow")
+    beyond = misfit_sentence(posterior)
+    if beyond is not None:
+        warnings.append(beyond)
     # a sampler knows best how much its samples depend on each other; their weights alone don't show it
     effective = min(posterior.effective_sample_size, posterior.diagnostics.get("effective_samples", np.inf))
     if effective < _FEW_SAMPLES:

@@ -7,7 +7,7 @@ from gliocast.problem.mri_pet import IDENTIFIABLE_RANGES, PAPER_RANGES, mri_pet_
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
 from gliocast.problem.problem import Problem
 from gliocast.problem.replicates import NUM_REPLICATES, PredictiveCheck, PredictiveStatistic, predictive_check
-from gliocast.problem.temper import Tempered, TemperingOptions, temper
+from gliocast.problem.temper import Tempered, TemperingOptions, displaced, temper
 from gliocast.problem.visits import VisitPrediction, VisitProblem, predict_visit, visit_problem
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "VisitPrediction",
     "VisitProblem",
     "density_from_adc",
+    "displaced",
     "grow_samples",
     "mri_pet_problem",
     "outline_problem",

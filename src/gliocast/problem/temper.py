@@ -1,19 +1,35 @@
-"""What voxels count, found together with the mode: residuals need a fit, and a fit needs weights."""
+"""What voxels count, found together with the mode: residuals need a fit, and a fit needs weights.
+
+So the first fit has the weights that were stated. From there the search climbs to where the observation is likeliest
+with every voxel counting once, and the errors of the scans follow it: the width of an outline's step is the likeliest.
+What is left there is what the model can't explain, and how that is correlated tells what a voxel counts (magnitude
+adjustment of a composite likelihood at its maximum; see `gliocast.observation.tempering`). Where the prior still held a
+fit back, residuals would be the prior's, correlated all over the outline, and voxels would count far too little.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gliocast.core import ConvergenceError, InputError, Posterior, TemperableObservation
-from gliocast.inference import CMAOptions, GaussNewtonOptions, Mode, find_mode
-from gliocast.inference.gauss_newton import difference_directions, linearize, straight_scale
+from gliocast.core import (
+    ConvergenceError,
+    Density,
+    DisplaceableObservation,
+    InputError,
+    Posterior,
+    TemperableObservation,
+)
+from gliocast.inference import CMAOptions, GaussNewtonOptions, Mode, find_mode, linearize
+from gliocast.inference.gauss_newton import difference_directions, straight_scale
 from gliocast.problem.problem import Problem
 
 #: Times that an expensive growth is solved to correct its stand-in, at most, before outlines are sharpened and again
-#: while they are [1]; the mode has settled when no whitened coordinate moves by more than this; and by which factor
-#: such searches are narrower than others.
-_MAX_STAND_INS, _SETTLED, _NARROW = 6, 0.02, 0.3
+#: while they are [1]; the first search by a stand-in is narrower than others by this factor.
+_MAX_STAND_INS, _NARROW = 6, 0.3
+
+#: Spread of the searches that go on from a mode, relative to the first [1]: what CMA-ES begins with.
+_FURTHER = 0.1
 
 
 @dataclass(frozen=True)
@@ -22,14 +38,13 @@ class TemperingOptions:
 
     Args:
         search: how modes are sought; None for Gauss-Newton where the observation has features.
-        max_rounds: fits after the first one, each with the weights that the residuals of the last leave.
-        tolerance: stop when the effective number of observations changed by less than this share [1]; posterior
-            standard deviations then change by half of it.
+        max_rounds: fits after the first one, each with the errors that are likeliest after the last.
+        tolerance: a mode has settled when no whitened coordinate moved by more than this [1].
     """
 
     search: GaussNewtonOptions | CMAOptions | None = None
-    max_rounds: int = 4
-    tolerance: float = 0.1
+    max_rounds: int = 6
+    tolerance: float = 0.02
 
     def __post_init__(self) -> None:
         if self.max_rounds < 1 or not 0 < self.tolerance < 1:
@@ -39,6 +54,13 @@ class TemperingOptions:
                 got=f"{self}",
                 advice="use the defaults",
             )
+
+    @property
+    def further(self) -> GaussNewtonOptions | CMAOptions:
+        """How a mode is followed: there is no need to look around."""
+        if isinstance(self.search, CMAOptions):
+            return self.search
+        return replace(self.search or GaussNewtonOptions(), num_starts=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +92,10 @@ def temper(
     options: TemperingOptions | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Tempered:
-    """Fit, weigh voxels by the correlation of the residuals, fit again from there, until the weights settle.
+    """Fit, sharpen until the likeliest errors settle, weigh voxels by the correlation of the residuals, fit again.
 
-    Where the problem has a cheaper growth, that one is fitted, corrected by the expensive one at the mode that it leads
-    to, fitted again, until the mode settles; the problem that comes back is the corrected one.
+    Where the problem has a cheaper growth, that one is fitted, corrected by the expensive one wherever the search comes
+    to; the problem that comes back is the corrected one.
 
     Args:
         problem: the posterior, with provisional weights.
@@ -87,82 +109,97 @@ def temper(
         InputError: the posterior vanishes all around the start.
         ConvergenceError: the search didn't converge.
     """
-    options = options or TemperingOptions()
-    if problem.cheaper is None:
-        return _temper(problem, start=start, spread=spread, generator=generator, options=options, progress=progress)
-    return _temper_by_stand_ins(problem, start, spread=spread, generator=generator, options=options, progress=progress)
-
-
-def _temper_by_stand_ins(
-    problem: Problem,
-    point: np.ndarray,
-    *,
-    spread: np.ndarray,
-    generator: np.random.Generator,
-    options: TemperingOptions,
-    progress: Callable[[float], None] | None,
-) -> Tempered:
-    """The same with a cheaper growth, corrected wherever the search comes to.
-
-    At first outlines are read as vaguely as they were stated, since the stand-in is vague itself; once the mode has
-    settled, every further stand-in leaves sharper outlines to the next.
-    """
-    gentle, one_round = _NARROW * spread, replace(options, max_rounds=1)
-    solves, found = 0, None
-    for sharpening in (False, True):
-        for _ in range(_MAX_STAND_INS):
-            stand_in = problem.standing_in(point)
-            solves += 1
-            if sharpening:
-                found = _temper(stand_in, start=point, spread=gentle, generator=generator, options=one_round)
-                problem, mode = problem.reading(found.problem.observation), found.mode
-            else:
-                mode = find_mode(stand_in, start=point, spread=gentle, generator=generator, options=options.search)
-            moved = problem.prior.whiten(mode.point[None]) - problem.prior.whiten(point[None])
-            point = mode.point
-            if progress is not None:
-                progress(solves / (2 * _MAX_STAND_INS))
-            if np.abs(moved).max() < _SETTLED:
-                break
-    assert found is not None
-    return replace(found, diagnostics={**found.diagnostics, "expensive_solves": float(solves)})
-
-
-def _temper(
-    problem: Problem,
-    *,
-    start: np.ndarray,
-    spread: np.ndarray,
-    generator: np.random.Generator,
-    options: TemperingOptions,
-    progress: Callable[[float], None] | None = None,
-) -> Tempered:
-    """The same with the problem's own growth."""
-    mode = find_mode(
-        problem, start=start, spread=spread, generator=generator, options=options.search, progress=progress
-    )
+    climb = _Climb(problem, options or TemperingOptions(), spread, generator, progress)
+    climb.begin(start)
     if not problem.weighs_by_residuals:
-        return Tempered(problem, mode, {})
-    evaluations, effective, num_rounds = mode.num_evaluations, 0.0, 0
-    while num_rounds < options.max_rounds:
-        problem, figures = weighed(problem, mode)
-        mode = find_mode(problem, start=mode.point, spread=0.1 * spread, generator=generator, options=options.search)
-        evaluations, num_rounds = evaluations + mode.num_evaluations, num_rounds + 1
-        before, effective = effective, figures["effective_observations"]
-        if abs(effective - before) < options.tolerance * effective:
-            break
-    counts = {"tempering_rounds": float(num_rounds), "tempering_evaluations": float(evaluations)}
-    return Tempered(problem, mode, {**figures, **counts})
+        return Tempered(climb.near, climb.mode, climb.counts())
+    climb.sharpen()
+    figures = climb.weigh()
+    return Tempered(climb.near, climb.mode, {**figures, **climb.counts()})
+
+
+class _Climb:
+    """Where the search stands: the problem as it is read by now, the one solved in its place nearby, and its mode."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        options: TemperingOptions,
+        spread: np.ndarray,
+        generator: np.random.Generator,
+        progress: Callable[[float], None] | None,
+    ) -> None:
+        self.problem, self.near = problem, problem
+        self._options, self._spread, self._generator, self._progress = options, spread, generator, progress
+        self._evaluations, self._rounds, self._solves = 0, 0, 0
+
+    def begin(self, start: np.ndarray) -> None:
+        """The first mode, with the weights that were stated; by stand-ins until it settles."""
+        if self.problem.cheaper is None:
+            self._seek(start, self._spread, self._options.search, self._progress)
+            return
+        self._seek(start, _NARROW * self._spread, self._options.search)
+        while self._solves < _MAX_STAND_INS and not self._settled(start):
+            start = self.mode.point
+            self._seek(start, _NARROW * self._spread, self._options.search)
+
+    def sharpen(self) -> None:
+        """Follow the mode with every voxel counting once and the likeliest errors, until it settles."""
+        before = None
+        while self._rounds < self._options.max_rounds and (before is None or not self._settled(before)):
+            before = self.mode.point
+            observation, density = _temperable(self.near), _grown(self.near, self.mode)
+            self.problem = self.problem.reading(observation.sharpened(density, self.near.observation_values(before)))
+            self._follow()
+            self._rounds += 1
+
+    def weigh(self) -> dict[str, float]:
+        """Weigh voxels, and follow the mode a last time; ``effective_observations`` and weights."""
+        weighed_problem, figures = weighed(self.near, self.mode)
+        self.problem = self.problem.reading(weighed_problem.observation)
+        self._follow()
+        return figures
+
+    def counts(self) -> dict[str, float]:
+        """What it took."""
+        if not self.problem.weighs_by_residuals:
+            return {}
+        counts = {"tempering_rounds": float(self._rounds), "tempering_evaluations": float(self._evaluations)}
+        return counts if self.problem.cheaper is None else {**counts, "expensive_solves": float(self._solves)}
+
+    def _follow(self) -> None:
+        self._seek(self.mode.point, _FURTHER * self._spread, self._options.further)
+
+    def _seek(
+        self,
+        start: np.ndarray,
+        spread: np.ndarray,
+        search: GaussNewtonOptions | CMAOptions | None,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        if self.problem.cheaper is not None:
+            self.near = self.problem.standing_in(start)
+            self._solves += 1
+            if self._progress is not None:
+                self._progress(self._solves / (2 * _MAX_STAND_INS + 1))
+        else:
+            self.near = self.problem
+        self.mode = find_mode(
+            self.near, start=start, spread=spread, generator=self._generator, options=search, progress=progress
+        )
+        self._evaluations += self.mode.num_evaluations
+
+    def _settled(self, before: np.ndarray) -> bool:
+        whitened = self.problem.prior.whiten(np.stack([self.mode.point, before]))
+        return bool(np.abs(whitened[0] - whitened[1]).max() < self._options.tolerance)
 
 
 def weighed(problem: Problem, mode: Mode) -> tuple[Problem, dict[str, float]]:
-    """The same problem with outlines as sharp as they are at its mode, and voxels that count accordingly.
-
-    What a voxel counts is what the correlation of the residuals at the mode leaves it.
+    """The same problem with voxels that count what the correlation of the residuals at its mode leaves them.
 
     Args:
         problem: whose observation weighs voxels.
-        mode: of its posterior.
+        mode: of its posterior, where the observation is about as likely as it gets.
 
     Returns:
         The problem; ``effective_observations`` in it, and as ``tempering_*`` what one voxel of each scan counts.
@@ -171,6 +208,38 @@ def weighed(problem: Problem, mode: Mode) -> tuple[Problem, dict[str, float]]:
         InputError: the observation model has no such weights.
         ConvergenceError: nothing grows at the mode.
     """
+    observation = _temperable(problem)
+    _grown(problem, mode)
+    scale = straight_scale(problem, mode.point)
+    information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
+    local = linearize(problem, mode.point, difference_directions(information))
+    tempered, effective = observation.tempered(local.jacobian, local.residuals, local.covariance)
+    weights = {f"tempering_{name}": weight for name, weight in tempered.voxel_weights.items()}
+    return problem.reading(tempered), {"effective_observations": effective, **weights}
+
+
+def displaced(problem: Problem, mode: Mode) -> Problem:
+    """The same problem, whose simulations err as far as the observation does from what its mode shows.
+
+    A tumor that growth from one focus doesn't describe lies farther from it than a rater errs; a method that learns
+    from simulations has to be shown such ones. The likelihood stays as it is.
+
+    Raises:
+        InputError: the observation model isn't one of outlines.
+        ConvergenceError: nothing grows at the mode.
+    """
+    if not isinstance(problem.observation, DisplaceableObservation):
+        raise InputError(
+            "simulations",
+            expected="an observation model that learns its errors from a fit",
+            got=type(problem.observation).__name__,
+            advice="state its errors",
+        )
+    density = _grown(problem, mode)
+    return problem.reading(problem.observation.displaced(density, problem.observation_values(mode.point)))
+
+
+def _temperable(problem: Problem) -> TemperableObservation:
     if not isinstance(problem.observation, TemperableObservation):
         raise InputError(
             "tempering",
@@ -178,15 +247,14 @@ def weighed(problem: Problem, mode: Mode) -> tuple[Problem, dict[str, float]]:
             got=type(problem.observation).__name__,
             advice="state its weights",
         )
+    return problem.observation
+
+
+def _grown(problem: Problem, mode: Mode) -> Density:
+    """Density at a mode; raises ConvergenceError where nothing grows."""
     (density,) = problem.grow(mode.point[None])
     if density is None:
         raise ConvergenceError(
-            "tempering", expected="growth at the mode", got="none", advice="check the tissue maps around the tumor"
+            "fit", expected="growth at the mode", got="none", advice="check the tissue maps around the tumor"
         )
-    seen = problem.observation.sharpened(density, problem.observation_values(mode.point))
-    scale = straight_scale(problem, mode.point)
-    information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
-    local = linearize(problem.reading(seen), mode.point, difference_directions(information))
-    observation, effective = seen.tempered(local.jacobian, local.residuals, local.covariance)
-    weights = {f"tempering_{name}": weight for name, weight in observation.voxel_weights.items()}
-    return problem.reading(observation), {"effective_observations": effective, **weights}
+    return density

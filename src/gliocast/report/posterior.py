@@ -16,6 +16,7 @@ SHOWN_DIAGNOSTICS = {
     "evaluations": "evaluations of the likelihood",
     "simulations": "simulations",
     "observation_distance": "distance of the observation from the simulations (1 = as among these)",
+    "misfit_percentile": "simulations of the posterior nearer to the rest than the observation is [%]",
 }
 
 

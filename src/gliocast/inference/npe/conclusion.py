@@ -6,7 +6,7 @@ import torch
 from gliocast.core import Posterior, QualityError, Target
 from gliocast.inference.npe.mixture import Mixture
 from gliocast.inference.npe.options import NPEOptions
-from gliocast.inference.npe.rounds import draw, fixed_threads
+from gliocast.inference.npe.rounds import Learned, draw, fixed_threads
 
 #: An observation this much farther from its nearest simulation than simulations are from each other isn't explained:
 #: what a network says of it is extrapolation [1].
@@ -23,16 +23,16 @@ _METHODS = {
 
 def conclude(
     target: Target,
-    mixture: Mixture,
-    stages: dict[str, np.ndarray],
+    learned: Learned,
     options: NPEOptions,
     generator: np.random.Generator,
 ) -> Posterior:
-    """Samples of the mixture where the prior allows them, and its mode.
+    """Samples of what was learned where the prior allows them, and its mode.
 
     Raises:
         QualityError: the observation lies far outside of all that was simulated.
     """
+    mixture, stages = learned.posterior, learned.stages
     distance = float(stages["observation_distance"][-1])
     if not distance < _MAX_DISTANCE:
         raise QualityError(
@@ -49,13 +49,14 @@ def conclude(
     # log-densities with respect to the straightened coordinates: the prior's, times what the whitened ones differ by
     log_densities = log_prior + _log_gain(mixture, points)
     diagnostics = {name: float(values[-1]) for name, values in stages.items() if name != "simulations"}
+    simulations = float(stages["simulations"].sum()) + options.num_replicates
     return Posterior(
         parameters=target.parameters,
         samples=samples,
         weights=np.full(options.num_samples, 1 / options.num_samples),
         log_densities=log_densities[: options.num_samples],
         mode=np.concatenate([samples, natural])[int(np.argmax(log_densities))],
-        diagnostics={"simulations": float(stages["simulations"].sum())} | diagnostics,
+        diagnostics={"simulations": simulations} | diagnostics | learned.misfit,
         method=_METHODS[options.variant],
         stages=stages,
     )

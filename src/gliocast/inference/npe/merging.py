@@ -23,7 +23,7 @@ def merged(mixture: Mixture, num_components: int) -> Mixture:
         weights = np.concatenate([weights[keep], weight])
         means = np.concatenate([means[keep], mean])
         covariances = np.concatenate([covariances[keep], covariance])
-    precisions = np.stack([_at_least_prior(np.linalg.inv(covariance)) for covariance in covariances])
+    precisions = np.stack([at_least_prior(np.linalg.inv(covariance)) for covariance in covariances])
     return Mixture(*(torch.from_numpy(part) for part in (np.log(weights), means, precisions)))
 
 
@@ -49,7 +49,7 @@ def _pair(
     return weight, share * means[a] + (1 - share) * means[b], within + between
 
 
-def _at_least_prior(precision: np.ndarray) -> np.ndarray:
+def at_least_prior(precision: np.ndarray) -> np.ndarray:
     """A precision with its eigenvalues raised to one: two modes taken together may be wider than the prior."""
     values, vectors = np.linalg.eigh((precision + precision.T) / 2)
     return (vectors * np.maximum(values, 1.0)) @ vectors.T

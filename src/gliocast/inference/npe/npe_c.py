@@ -42,10 +42,12 @@ class NPEC:
         observed: the observation, (num_numbers,).
         dim: number of parameters.
         options: how to estimate.
+        num_traits: how many numbers at the end of a row are traits.
     """
 
-    def __init__(self, observed: np.ndarray, dim: int, options: NPEOptions) -> None:
+    def __init__(self, observed: np.ndarray, dim: int, options: NPEOptions, num_traits: int = 0) -> None:
         self._observed, self._dim, self._options = torch.from_numpy(observed), dim, options
+        self._num_traits = num_traits
         self._basis: Basis | None = None
         self._points = torch.zeros(0, dim, dtype=torch.float64)
         self._coordinates = torch.zeros(0, 0)
@@ -65,13 +67,13 @@ class NPEC:
         """
         simulated = torch.from_numpy(rows)
         if self._basis is None:
-            self._basis = wide_basis(simulated)
+            self._basis = wide_basis(simulated, self._num_traits)
             self._coordinates = torch.zeros(0, self._basis.axes.shape[1])
         self._points = torch.cat([self._points, torch.from_numpy(points)])
         self._coordinates = torch.cat([self._coordinates, self._basis(simulated)])
         self._proposals.append(proposal)
         self._counts.append(len(points))
-        narrow = narrow_basis(self._coordinates[-len(points) :])
+        narrow = narrow_basis(self._coordinates[-len(points) :], self._num_traits)
         sizes, options = (narrow.axes.shape[1], *_HIDDEN), self._options
         summaries, seen = narrow(self._coordinates), narrow(self._basis(self._observed[None]))
         near = _length(summaries) < max(_NEAR, _MARGIN * float(_length(seen)))
@@ -83,7 +85,9 @@ class NPEC:
             mixtures = networks(bounded(seen).expand(options.num_networks, 1, -1))
         parts = [Mixture(*(part[n, 0] for part in vars(mixtures).values())) for n in range(options.num_networks)]
         posterior = Mixture.concatenate(parts, [1 / options.num_networks] * options.num_networks)
-        figures |= {"observation_distance": distance(simulated, self._observed), "used_simulations": float(near.sum())}
+        averages = slice(len(self._observed) - self._num_traits)
+        away = distance(simulated[:, averages], self._observed[averages])
+        figures |= {"observation_distance": away, "used_simulations": float(near.sum())}
         return posterior, figures
 
     def _loss(self, networks: Networks, points: Tensor, summaries: Tensor) -> Loss:

@@ -12,11 +12,13 @@ class NPEOptions:
 
     Args:
         variant: "npe-c", the default, or "chapter-6", the method as Ezhov's dissertation prints it.
-        num_rounds: rounds of simulation; the first draws from the prior, each later one from the last posterior.
+        num_rounds: rounds of simulation; the first draws from the prior, or around a known mode, each later one from
+            the last posterior.
         num_simulations: simulations of a round.
         num_components: Gaussians that each network gives.
         num_networks: networks whose mixtures are averaged; "chapter-6" has one.
         num_samples: samples drawn from the posterior.
+        num_replicates: simulations of the posterior that the observation is compared with in the end.
     """
 
     variant: Literal["npe-c", "chapter-6"] = "npe-c"
@@ -25,6 +27,7 @@ class NPEOptions:
     num_components: int = 4
     num_networks: int = 3
     num_samples: int = 2000
+    num_replicates: int = 200
 
     @classmethod
     def chapter_6(cls) -> "NPEOptions":
@@ -36,7 +39,7 @@ class NPEOptions:
             raise InputError(
                 "npe", expected='the variant "npe-c" or "chapter-6"', got=f"{self.variant!r}", advice="choose one"
             )
-        counts = (self.num_rounds, self.num_components, self.num_networks, self.num_samples)
+        counts = (self.num_rounds, self.num_components, self.num_networks, self.num_samples, self.num_replicates)
         if min(counts) < 1 or self.num_simulations < 20 or (self.variant == "chapter-6" and self.num_networks > 1):
             raise InputError(
                 "npe",

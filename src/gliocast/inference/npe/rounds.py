@@ -13,12 +13,14 @@ import torch
 from gliocast.core import ConvergenceError, InputError, Target
 from gliocast.data.cache import content_key
 from gliocast.data.checkpoint import Checkpoint, generator_state, load_checkpoint, restore_generator, save_checkpoint
-from gliocast.inference.npe.blocks import Blocks
 from gliocast.inference.npe.chapter_6 import ChapterSix
 from gliocast.inference.npe.merging import merged
+from gliocast.inference.npe.misfit import Metric, misfit
 from gliocast.inference.npe.mixture import Mixture
 from gliocast.inference.npe.npe_c import NPEC
 from gliocast.inference.npe.options import NPEOptions
+from gliocast.inference.npe.rows import Rows
+from gliocast.inference.npe.traits import Traits
 
 #: Components of a proposal [1]; the cost of NPE-C grows with their number times the number of rounds.
 _PROPOSAL_COMPONENTS = 4
@@ -39,7 +41,7 @@ _SIMULATION_SHARE = 0.6
 _NUM_THREADS = 1
 
 #: What the arrays of a checkpoint begin with.
-_LEARNED, _POSTERIOR = "learned.", "posterior."
+_LEARNED, _POSTERIOR, _METRIC = "learned.", "posterior.", "metric."
 
 
 class Learner(Protocol):
@@ -60,21 +62,28 @@ class Learner(Protocol):
         ...
 
 
-_LEARNERS: dict[str, Callable[[np.ndarray, int, NPEOptions], Learner]] = {"npe-c": NPEC, "chapter-6": ChapterSix}
+def _learner(rows: Rows, observed: np.ndarray, dim: int, options: NPEOptions) -> Learner:
+    """The one that the options name."""
+    if options.variant == "chapter-6":
+        return ChapterSix(observed, dim, options)
+    return NPEC(observed, dim, options, rows.num_traits)
 
 
 @dataclass(eq=False)
 class _Standing:
-    """Where the rounds stand: what has been learned, the posterior, and figures of each round that is over."""
+    """Where the rounds stand: what has been learned, the posterior, figures of each, a metric of the last one's."""
 
     learner: Learner
     posterior: Mixture
     stages: list[dict[str, float]]
+    metric: Metric | None = None
 
     def save(self, path: Path, generator: np.random.Generator, run: dict[str, str]) -> None:
         """After a round."""
         arrays = {f"{_LEARNED}{name}": part for name, part in self.learner.arrays().items()}
         arrays |= {f"{_POSTERIOR}{name}": part for name, part in self.posterior.arrays().items()}
+        if self.metric is not None:
+            arrays |= {f"{_METRIC}{name}": part for name, part in self.metric.arrays().items()}
         meta = {"stages": self.stages, "generator": generator_state(generator)}
         save_checkpoint(path, Checkpoint(arrays, meta), run=run)
 
@@ -85,61 +94,98 @@ class _Standing:
             self.learner.restore(_named(saved.arrays, _LEARNED))
             self.posterior = Mixture.of_arrays(_named(saved.arrays, _POSTERIOR))
             self.stages = list(saved.meta["stages"])
+            metric = _named(saved.arrays, _METRIC)
+            self.metric = Metric.of_arrays(metric) if metric else None
             restore_generator(generator, saved.meta["generator"])
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What rounds have taught.
+
+    Args:
+        posterior: over whitened parameters.
+        stages: figures of every round.
+        misfit: how the observation differs from simulations of the posterior, see `misfit`.
+    """
+
+    posterior: Mixture
+    stages: dict[str, np.ndarray]
+    misfit: dict[str, float]
 
 
 def run_rounds(
     target: Target,
     options: NPEOptions,
+    first: Mixture,
     generator: np.random.Generator,
     checkpoint: Path | None,
     progress: Callable[[float], None] | None,
-) -> tuple[Mixture, dict[str, np.ndarray]]:
-    """The mixture over whitened parameters after the last round, and figures of every round."""
-    blocks, dim = Blocks(target.observed.shape), len(target.parameters)
-    observed = blocks(target.observed)
-    if not np.isfinite(observed).all():
+) -> Learned:
+    """What all rounds teach, the first of which draws from a mixture over whitened parameters."""
+    reduce = Rows(target.observed.shape, Traits(target.observed.shape) if options.variant == "npe-c" else None)
+    if not np.isfinite(target.observed).all():
         raise InputError("observation", expected="finite numbers", got="others", advice="repair what was observed")
-    learner = _LEARNERS[options.variant](observed, dim, options)
-    standing = _Standing(learner, Mixture.prior(dim), [])
-    run = _identity(target, options, generator)
+    observed = reduce(target.observed)
+    standing = _Standing(_learner(reduce, observed, len(target.parameters), options), first, [])
+    run = _identity(target, options, first, generator)
+    total = options.num_rounds * options.num_simulations + options.num_replicates
     if checkpoint is not None:
         standing.load(checkpoint, generator, run)
     for number in range(len(standing.stages), options.num_rounds):
 
         def advance(fraction: float, number: int = number) -> None:
             if progress is not None:
-                progress((number + fraction) / options.num_rounds)
+                progress((number + fraction) * options.num_simulations / total)
 
-        _round(target, blocks, standing, options.num_simulations, generator, advance)
+        rows = _round(target, reduce, standing, options.num_simulations, generator, advance)
+        if number == options.num_rounds - 1:
+            standing.metric = Metric.of_round(rows, reduce.num_traits)
         if checkpoint is not None:
             standing.save(checkpoint, generator, run)
         advance(1.0)
-    stages = standing.stages
-    return standing.posterior, {name: np.array([stage[name] for stage in stages]) for name in stages[0]}
+    stages = {name: np.array([stage[name] for stage in standing.stages]) for name in standing.stages[0]}
+    found = _misfit(target, reduce, standing, options.num_replicates, generator)
+    if progress is not None:
+        progress(1.0)
+    return Learned(standing.posterior, stages, found)
+
+
+def _misfit(
+    target: Target, reduce: Rows, standing: _Standing, num_replicates: int, generator: np.random.Generator
+) -> dict[str, float]:
+    """How the observation differs from simulations of the posterior."""
+    assert standing.metric is not None  # the last round is over
+    with fixed_threads():
+        points = draw(target, standing.posterior, num_replicates, generator)[0]
+    replicated = _simulate(target, points, reduce, generator, lambda _: None)[1]
+    with fixed_threads():
+        return misfit(standing.metric, reduce(target.observed), replicated)
 
 
 def _round(
     target: Target,
-    blocks: Blocks,
+    reduce: Rows,
     standing: _Standing,
     num_simulations: int,
     generator: np.random.Generator,
     progress: Callable[[float], None],
-) -> None:
-    """Draw from the last posterior, simulate, and learn."""
+) -> np.ndarray:
+    """Draw from the last posterior, simulate, and learn; what was simulated."""
     with fixed_threads():
         proposal = merged(standing.posterior, _PROPOSAL_COMPONENTS)
         points = draw(target, proposal, num_simulations, generator)[0]
-    points, rows = _simulate(target, points, blocks, generator, lambda share: progress(_SIMULATION_SHARE * share))
+    points, rows = _simulate(target, points, reduce, generator, lambda share: progress(_SIMULATION_SHARE * share))
+    _require_variety(rows, num_simulations)
     with fixed_threads():
         seed = torch.Generator().manual_seed(int(generator.integers(2**63)))
         standing.posterior, figures = standing.learner.learn(points, rows, proposal, seed)
     counts = {"simulations": float(num_simulations), "failed_simulations": float(num_simulations - len(points))}
     standing.stages.append(counts | figures)
+    return rows
 
 
-def _identity(target: Target, options: NPEOptions, generator: np.random.Generator) -> dict[str, str]:
+def _identity(target: Target, options: NPEOptions, first: Mixture, generator: np.random.Generator) -> dict[str, str]:
     """What a run depends on, for a checkpoint to tell runs apart."""
     ones = np.ones((1, len(target.parameters)))
     return {
@@ -147,6 +193,7 @@ def _identity(target: Target, options: NPEOptions, generator: np.random.Generato
         "parameters": content_key(repr(target.parameters)),
         "prior": content_key(target.prior.color(np.concatenate([-ones, ones]))),
         "options": repr(options),
+        "first proposal": content_key(*first.arrays().values()),
         "seed": content_key(json.dumps(generator_state(generator), sort_keys=True)),
     }
 
@@ -185,7 +232,7 @@ def draw(
 def _simulate(
     target: Target,
     points: np.ndarray,
-    blocks: Blocks,
+    reduce: Rows,
     generator: np.random.Generator,
     progress: Callable[[float], None],
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -197,11 +244,10 @@ def _simulate(
     rows: list[np.ndarray] = []
     for first in range(0, len(points), _CHUNK):
         observations = target.simulate(target.prior.color(points[first : first + _CHUNK]), generator)
-        rows.extend(blocks(observation) for observation in observations)
+        rows.extend(reduce(observation) for observation in observations)
         progress(len(rows) / len(points))
     together = np.stack(rows)
     whole = np.isfinite(together).all(axis=1)
-    _require_variety(together[whole], len(points))
     return points[whole], together[whole]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import Posterior, Target
+from gliocast.inference.cma import Mode
 from gliocast.inference.npe.options import NPEOptions
 
 
@@ -14,6 +15,7 @@ def npe(
     *,
     generator: np.random.Generator,
     options: NPEOptions | None = None,
+    start: Mode | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Posterior:
@@ -26,6 +28,8 @@ def npe(
         target: the posterior; its prior, its `simulate` and what it observed are used.
         generator: source of randomness.
         options: how to estimate.
+        start: a mode, found by Gauss-Newton, that the first round draws around, broadly, instead of from the prior
+            alone; it changes where networks learn and not what they learn. None where nothing is known.
         checkpoint: a file that each finished round is saved in, and that an interrupted run goes on from, to the
             same result.
         progress: called with the fraction of the expected work that is done.
@@ -35,7 +39,10 @@ def npe(
         coordinates. `stages` holds the rounds' simulations, losses [nat], epochs and, where there are importance
         weights, their effective sample size. `diagnostics` has ``observation_distance``: how far the observation lies
         from its nearest simulation of the last round, over what nine in ten simulations keep to among each other;
-        well above one, no simulation looks like it.
+        well above one, no simulation looks like it. ``misfit_percentile`` says how many of a hundred simulations of
+        the posterior itself are nearer to what was simulated last than the observation is, and ``misfit_distance`` how
+        far it is, over how far these are (see `misfit`); `misfit_sentence` puts in words when not to believe the
+        posterior.
 
     Raises:
         InputError: the observation isn't finite, or the checkpoint is damaged or another job's.
@@ -47,8 +54,11 @@ def npe(
         and `chapter_6` for equations and departures.
     """
     from gliocast.inference.npe.conclusion import conclude  # torch takes seconds to import
+    from gliocast.inference.npe.first import around
+    from gliocast.inference.npe.mixture import Mixture
     from gliocast.inference.npe.rounds import run_rounds
 
     options = options or NPEOptions()
-    mixture, stages = run_rounds(target, options, generator, checkpoint, progress)
-    return conclude(target, mixture, stages, options, generator)
+    first = Mixture.prior(len(target.parameters)) if start is None else around(target, start)
+    learned = run_rounds(target, options, first, generator, checkpoint, progress)
+    return conclude(target, learned, options, generator)

@@ -2,7 +2,8 @@
 
 The first round's simulations span what a tumor under the prior may look like; every observation is kept as its
 coordinates in that basis. The networks see fewer numbers: the leading components of the newest round alone, which lies
-around the observation, each scaled to unit variance there.
+around the observation, each scaled to unit variance there. Traits, the last numbers of a row, aren't mixed with the
+averages before them: they are kept as they are, and scaled.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ _NUM_SEEN, _FEWEST_SEEN = 64, 16
 
 #: Directions that hold less than this share of the largest variance are rounding [1].
 _RANK_TOLERANCE = 1e-10
+
+#: A trait that varies by less than this share of itself, or of one, is constant up to rounding [1].
+_CONSTANT = 1e-5
 
 #: Networks see numbers bounded softly at this many standard deviations [1]: rounds far from the observation, and
 #: features of it that no simulation has, mustn't drive them anywhere.
@@ -46,16 +50,35 @@ class Basis:
         return (rows - self.mean) @ self.axes
 
 
-def wide_basis(rows: Tensor) -> Basis:
-    """Orthonormal principal axes of rows, most important first."""
-    mean, axes, _ = _principal(rows, _NUM_KEPT)
-    return Basis(mean, axes)
+def wide_basis(rows: Tensor, num_traits: int = 0) -> Basis:
+    """Orthonormal principal axes of rows, most important first, and behind them the traits."""
+    averages, traits = _parted(rows, num_traits)
+    mean, axes, _ = _principal(averages, _NUM_KEPT)
+    return _beside(Basis(mean, axes), Basis(torch.zeros_like(traits[0]), torch.eye(num_traits, dtype=rows.dtype)))
 
 
-def narrow_basis(coordinates: Tensor) -> Basis:
-    """Principal axes of coordinates, each scaled so that they vary by one."""
-    mean, axes, deviations = _principal(coordinates, min(_NUM_SEEN, max(_FEWEST_SEEN, len(coordinates) // 10)))
-    return Basis(mean, axes / deviations)
+def narrow_basis(coordinates: Tensor, num_traits: int = 0) -> Basis:
+    """Principal axes of coordinates and traits, each scaled so that they vary by one.
+
+    A trait that is the same in all of them tells nothing and is left out: outlines that were drawn are whole voxels, an
+    observed one may hold shares of them, and must not differ in what can't tell parameters apart.
+    """
+    averages, traits = _parted(coordinates, num_traits)
+    mean, axes, deviations = _principal(averages, min(_NUM_SEEN, max(_FEWEST_SEEN, len(coordinates) // 10)))
+    middle = traits.mean(0)
+    scatter = ((traits - middle) ** 2).mean(0).sqrt()
+    varied = scatter > _CONSTANT * (1 + middle.abs())
+    return _beside(Basis(mean, axes / deviations), Basis(middle, torch.diag(1 / scatter)[:, varied]))
+
+
+def _parted(rows: Tensor, num_traits: int) -> tuple[Tensor, Tensor]:
+    """Averages and traits."""
+    return rows[:, : rows.shape[1] - num_traits], rows[:, rows.shape[1] - num_traits :]
+
+
+def _beside(first: Basis, second: Basis) -> Basis:
+    """One basis of two, each of its own part of the rows."""
+    return Basis(torch.cat([first.mean, second.mean]), torch.block_diag(first.axes, second.axes))
 
 
 def bounded(summaries: Tensor) -> Tensor:
