@@ -120,7 +120,7 @@ def test_a_stand_in_is_exact_where_it_was_corrected_and_leads_to_the_mode_of_wha
     other = replace(problem.forward.forward, model=FisherKolmogorov(diffusivity_ratio=2.0))
     parts = (problem.anatomy, problem.observation, problem.prior)
     helped = Problem(problem.forward, *parts, cheaper=SingleScan(other))
-    stand_in = helped.standing_in(TRUTH)
+    stand_in = helped.standing_in([(TRUTH, helped.grow(TRUTH[None])[0])])
     exact, own = (each.grow(TRUTH[None])[0].data for each in (helped, stand_in))
     both = (own > 1e-4) & (exact > 1e-4)
     np.testing.assert_allclose(own[both], exact[both], atol=2e-5)

@@ -30,7 +30,7 @@ from gliocast.core import (
 from gliocast.observation.joint import columns_of, merge_parameters
 from gliocast.problem.grown import NUM_PREDICTIVE, grow_samples
 from gliocast.problem.maps import PredictiveMaps, predictive_maps
-from gliocast.problem.stand_in import StandIn
+from gliocast.problem.stand_in import Anchor, StandIn
 
 #: Densities that are kept in case they are asked for again.
 _NUM_RECENT = 8
@@ -140,18 +140,19 @@ class Problem:
         problem.observation = observation
         return problem
 
-    def standing_in(self, point: np.ndarray) -> "Problem":
-        """The same problem with the cheaper growth, corrected to have the expensive one's density at a point.
+    def standing_in(self, known: Sequence[tuple[np.ndarray, Density]]) -> "Problem":
+        """The same problem with the cheaper growth, corrected to have the expensive one's density where it is known.
+
+        Args:
+            known: points and their densities; the first is where the correction is exact.
 
         Raises:
-            QualityError: growth can't begin there, or can't be resolved.
+            QualityError: growth can't begin there, or there is no cheaper one.
         """
-        density = self._grow(point)
-        if density is None or self.cheaper is None:
-            raise QualityError(
-                "fit", expected="growth at the point that a search came to", got="none", advice="begin elsewhere"
-            )
-        forward = StandIn.exact_at(self.cheaper, point[: self._num_forward], density, self.anatomy)
+        if self.cheaper is None:
+            raise QualityError("fit", expected="a cheaper growth", got="none", advice="fit the growth itself")
+        anchors = [Anchor(point[: self._num_forward], density) for point, density in known]
+        forward = StandIn.exact_at(self.cheaper, anchors, self.anatomy)
         return Problem(forward, self.anatomy, self.observation, self.prior, num_threads=self._num_threads)
 
     def simulate(self, points: np.ndarray, generator: np.random.Generator) -> np.ndarray:

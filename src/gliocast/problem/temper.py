@@ -18,6 +18,7 @@ from gliocast.core import (
     DisplaceableObservation,
     InputError,
     Posterior,
+    QualityError,
     TemperableObservation,
 )
 from gliocast.inference import CMAOptions, GaussNewtonOptions, Mode, find_mode, linearize
@@ -27,6 +28,9 @@ from gliocast.problem.problem import Problem
 #: Times that an expensive growth is solved to correct its stand-in, at most, before outlines are sharpened and again
 #: while they are [1]; the first search by a stand-in is narrower than others by this factor.
 _MAX_STAND_INS, _NARROW = 6, 0.3
+
+#: Points of known growth that a stand-in is corrected by, at most [1]: as many as there are directions, and one.
+_MAX_ANCHORS = 6
 
 #: Spread of the searches that go on from a mode, relative to the first [1]: what CMA-ES begins with.
 _FURTHER = 0.1
@@ -132,6 +136,7 @@ class _Climb:
         self.problem, self.near = problem, problem
         self._options, self._spread, self._generator, self._progress = options, spread, generator, progress
         self._evaluations, self._rounds, self._solves = 0, 0, 0
+        self._known: list[tuple[np.ndarray, Density]] = []
 
     def begin(self, start: np.ndarray) -> None:
         """The first mode, with the weights that were stated; by stand-ins until it settles."""
@@ -177,17 +182,38 @@ class _Climb:
         search: GaussNewtonOptions | CMAOptions | None,
         progress: Callable[[float], None] | None = None,
     ) -> None:
+        self.near = self.problem
         if self.problem.cheaper is not None:
-            self.near = self.problem.standing_in(start)
-            self._solves += 1
-            if self._progress is not None:
-                self._progress(self._solves / (2 * _MAX_STAND_INS + 1))
-        else:
-            self.near = self.problem
+            start = self._anchor(start)
         self.mode = find_mode(
             self.near, start=start, spread=spread, generator=self._generator, options=search, progress=progress
         )
         self._evaluations += self.mode.num_evaluations
+
+    def _anchor(self, start: np.ndarray) -> np.ndarray:
+        """Solve the expensive growth at a point, correct the stand-in; the best point so far, where to go on."""
+        assert self.problem.cheaper is not None
+        (density,) = self.problem.grow(start[None])
+        self._solves += 1
+        if self._progress is not None:
+            self._progress(min(1.0, self._solves / (2 * _MAX_STAND_INS + 1)))
+        if density is not None:
+            self._known.append((start, density))
+        if not self._known:
+            raise QualityError(
+                "fit", expected="growth at the point that a search came to", got="none", advice="begin elsewhere"
+            )
+        seen, prior = self.problem.observation, self.problem.prior
+        heights = [
+            seen.log_likelihood(density, self.problem.observation_values(point))
+            + float(prior.log_density(point[None])[0])
+            for point, density in self._known
+        ]
+        best = int(np.argmax(heights))
+        # the best first, and of the others those that came last
+        self._known.append(self._known.pop(best))
+        self.near = self.problem.standing_in(self._known[: -_MAX_ANCHORS - 1 : -1])
+        return self._known[-1][0]
 
     def _settled(self, before: np.ndarray) -> bool:
         whitened = self.problem.prior.whiten(np.stack([self.mode.point, before]))
