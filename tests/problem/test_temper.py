@@ -126,7 +126,7 @@ def test_outlines_with_a_raters_errors_count_less(sharp, density, brain, segment
     assert rough.mode.covariance.trace() > sharp.mode.covariance.trace()
 
 
-def test_simulations_err_as_far_as_what_was_observed_does_and_its_likelihood_stays(sharp, density, brain):
+def test_simulations_err_as_far_as_what_was_observed_does_and_its_likelihood_stays(sharp, density, brain, segmentation):
     errors = LabelErrors(displacement_mm=3.0, correlation_mm=10.0)
     core, whole = draw_outlines(density, TRUTH[5], TRUTH[6], errors, np.random.default_rng(0))
     rough = tempered(segmentation(core, whole, density.grid), brain)
