@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from analytic_targets import AnalyticTarget, Banana, LinearGaussian, PeakOnPlateau, TwoModes
 
 from gliocast.core import Posterior
 from gliocast.inference import Reference, TMCMCOptions, laplace, tmcmc
-from gliocast.inference.analytic import AnalyticTarget, Banana, LinearGaussian, PeakOnPlateau, TwoModes
 
 SEEDS = range(4)
 

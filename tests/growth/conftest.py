@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from gliocast.core import Anatomy, DiffusionTensor, Grid
 
@@ -8,6 +9,15 @@ def make_anatomy(white: np.ndarray, gray: np.ndarray, spacing: tuple[float, floa
     grid = Grid(white.shape, np.diag([*spacing, 1.0]))
     csf = np.clip(1 - white - gray, 0, 1)
     return Anatomy(*(part.astype(np.float32) for part in (white, gray, csf)), white + gray + csf > 0, grid)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """For tensors that are too small to share: on a busy machine threads would wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

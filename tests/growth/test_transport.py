@@ -11,13 +11,7 @@ from gliocast.growth.transport.torch_transport import torch_transport
 SPACING = (1.0, 1.5, 0.8)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """These tensors are too small to share; on a busy machine threads would wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def compiled(fields, displacement, spacing):

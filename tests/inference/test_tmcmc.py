@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from analytic_targets import Banana, LinearGaussian, PeakOnPlateau, TwoModes, standard_prior
 
 from gliocast.core import Anatomy, ConvergenceError, Density, Grid, InputError, Support
 from gliocast.inference import Reference, TMCMCOptions, UniformPrior, laplace, tmcmc
-from gliocast.inference.analytic import Banana, LinearGaussian, PeakOnPlateau, TwoModes, standard_prior
 from gliocast.inference.tmcmc.mixture import GaussianMixture, fit_mixture
 from gliocast.inference.tmcmc.moves import CrankNicolson, first_tuning
 from gliocast.inference.tmcmc.tempering import next_exponent, systematic_resampling

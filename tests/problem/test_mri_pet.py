@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gliocast.core import SCHEMAS, Anatomy, Grid, InputError, LabelMap, Posterior, Volume
+from gliocast.core import SCHEMAS, InputError, LabelMap, Posterior, Volume
 from gliocast.growth import AgedScan, KnownAge, Simulator, SingleScan
 from gliocast.inference import straighten
 from gliocast.problem import (
@@ -23,13 +23,9 @@ SOLVER = Simulator(backend="numba-single")
 
 
 @pytest.fixture(scope="module")
-def brain():
+def brain(ball):
     """A ball of white matter with a gray rim, on 4 mm voxels."""
-    shape = (21, 20, 20)
-    radius = SPACING * np.sqrt(sum((axis - (n - 1) / 2) ** 2 for axis, n in zip(np.indices(shape), shape, strict=True)))
-    white, gray = (radius < 30).astype(np.float32), ((radius >= 30) & (radius < 38)).astype(np.float32)
-    inside = radius < 38
-    return Anatomy(white, gray, np.zeros(shape, np.float32), inside, Grid(shape, np.diag([SPACING] * 3 + [1.0])))
+    return ball((21, 20, 20), SPACING, white=30, gray=38)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gliocast.core import SCHEMAS, Anatomy, Grid, InputError, LabelMap, dice
+from gliocast.core import InputError, dice
 from gliocast.growth import FisherKolmogorov, Simulator
 from gliocast.growth.adjoint import grow
 from gliocast.inference import GaussNewtonOptions, IndependentPrior, cma_search, gauss_newton, linearize
@@ -17,17 +17,9 @@ TRUTH = np.array([4.5, 3.0, 37.0, 34.0, 36.0, 0.65, 0.25])
 
 
 @pytest.fixture(scope="module")
-def brain():
+def brain(ball):
     """A ball of white matter with a gray rim and a fluid-filled hole, on 3 mm voxels."""
-    shape = (24, 24, 24)
-    center = SPACING * (np.indices(shape) - 11.5)
-    radius = np.sqrt(np.sum(center**2, axis=0))
-    white = (radius < 22).astype(np.float32)
-    gray = ((radius >= 22) & (radius < 34)).astype(np.float32)
-    white[8:10, 5:8, 9:14] = 0
-    inside = radius < 34
-    csf = (inside & (white + gray == 0)).astype(np.float32)
-    return Anatomy(white, gray, csf, inside, Grid(shape, np.diag([SPACING, SPACING, SPACING, 1.0])))
+    return ball((24, 24, 24), SPACING, white=22, gray=34, hole=np.s_[8:10, 5:8, 9:14])
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +27,8 @@ def density(brain):
     return Simulator()((TRUTH[0] ** 2, TRUTH[1] ** 2, *TRUTH[2:5]), brain, days=[1.0])[0]
 
 
-def segmentation(core, whole, grid):
-    return LabelMap((2 * whole - core.astype(int)).astype(np.uint8), grid, SCHEMAS["brats-2021"])
-
-
 @pytest.fixture(scope="module")
-def exact(density):
+def exact(density, segmentation):
     return segmentation(density.data > TRUTH[5], density.data > TRUTH[6], density.grid)
 
 
@@ -129,7 +117,7 @@ def test_exact_outlines_count_nearly_fully_and_give_the_density_back(sharp, dens
         assert dice(fitted > level, density.data > level) > least
 
 
-def test_outlines_with_a_raters_errors_count_less(sharp, density, brain):
+def test_outlines_with_a_raters_errors_count_less(sharp, density, brain, segmentation):
     errors = LabelErrors(displacement_mm=1.2, correlation_mm=6.0)
     core, whole = draw_outlines(density, TRUTH[5], TRUTH[6], errors, np.random.default_rng(0))
     rough = tempered(segmentation(core, whole, density.grid), brain)
@@ -138,7 +126,7 @@ def test_outlines_with_a_raters_errors_count_less(sharp, density, brain):
     assert rough.mode.covariance.trace() > sharp.mode.covariance.trace()
 
 
-def test_simulations_err_as_far_as_what_was_observed_does_and_its_likelihood_stays(sharp, density, brain):
+def test_simulations_err_as_far_as_what_was_observed_does_and_its_likelihood_stays(sharp, density, brain, segmentation):
     errors = LabelErrors(displacement_mm=3.0, correlation_mm=10.0)
     core, whole = draw_outlines(density, TRUTH[5], TRUTH[6], errors, np.random.default_rng(0))
     rough = tempered(segmentation(core, whole, density.grid), brain)

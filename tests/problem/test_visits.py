@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gliocast.core import SCHEMAS, Anatomy, Density, Grid, InputError, LabelMap, OutsideTissueError, Volume
+from gliocast.core import SCHEMAS, Density, Grid, InputError, LabelMap, OutsideTissueError, Volume
 from gliocast.growth import Simulator
 from gliocast.inference import CMAOptions, LaplaceOptions, Mode, laplace
 from gliocast.problem import OutlineStart, density_from_adc, predict_visit, visit_problem
@@ -18,16 +18,14 @@ DIFFUSIVITY, RATE, DAYS = 0.1, 0.03, (260.0, 320.0, 380.0)
 START = np.array([1.45 * np.sqrt(DIFFUSIVITY / RATE), *THRESHOLDS])
 
 
-def ball(shape, spacing):
+def distance_from_center(shape, spacing):
     return spacing * np.sqrt(sum((axis - (n - 1) / 2) ** 2 for axis, n in zip(np.indices(shape), shape, strict=True)))
 
 
 @pytest.fixture(scope="module")
-def brain():
-    shape = (26, 24, 23)
-    inside = ball(shape, SPACING) < 44
-    white, none = inside.astype(np.float32), np.zeros(shape, np.float32)
-    return Anatomy(white, none, none, inside, Grid(shape, np.diag([SPACING] * 3 + [1.0])))
+def brain(ball):
+    """A ball of white matter on 4 mm voxels."""
+    return ball((26, 24, 23), SPACING, white=44)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def volumes_ml(density):
 def test_a_density_drawn_through_the_outlines_of_a_front_is_that_front():
     """Where the logit is linear in the radius, as in a front, outlines and slope give the density back."""
     shape = (40, 40, 40)
-    radius = ball(shape, 1.0)
+    radius = distance_from_center(shape, 1.0)
     front = Density((1 / (1 + np.exp((radius - 11) / 2.0))).astype(np.float32), Grid(shape, np.eye(4)))
     start = OutlineStart.from_labels(segmented(front))
     drawn = start.density(np.array([2.0, *THRESHOLDS]), np.ones(shape, bool))

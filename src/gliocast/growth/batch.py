@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from gliocast.core import Anatomy, Box, ConvergenceError, Density, OutsideTissueError
+from gliocast.growth.domain import Domain
 from gliocast.growth.evolve import Tempo, evolve
 from gliocast.growth.kernels.torch_sweeps import TorchSweeps
-from gliocast.growth.simulate import Domain, Simulator
+from gliocast.growth.simulate import Simulator
 
 #: Solves that are stacked at a time; bounds the memory, some twenty fields each.
 CHUNK = 64

@@ -1,15 +1,11 @@
 """The numerical simulator: a growth model solved in one anatomy."""
 
-import math
 import re
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
-import numba
 import numpy as np
 
 from gliocast.core import (
@@ -24,42 +20,19 @@ from gliocast.core import (
     Parameter,
     Snapshot,
     Treatments,
-    bounding_box,
 )
+from gliocast.growth.domain import Domain, margin_of, reach, whole_window
 from gliocast.growth.evolve import Tempo, evolve
 from gliocast.growth.kernels import NumbaSweeps
 from gliocast.growth.models import FisherKolmogorov
-from gliocast.growth.splitting import Dynamics, strang
+from gliocast.growth.side_by_side import side_by_side
+from gliocast.growth.snapshots import take_snapshot
 from gliocast.growth.start import GaussianSeed, Start
 from gliocast.growth.stop import Stop
+from gliocast.growth.time_grid import check_days
+from gliocast.growth.until import march_until
 
 Backend = Literal["numba", "numba-single", "torch"]
-
-#: Density that a torch solve, whose window stays as it is, still wants to hold [1].
-_REACH_LEVEL = 1e-6
-
-#: Steepest profile that is tried for a bound of the reach: by a factor e^50 per voxel, none is steeper [1].
-_STEEPEST = 50.0
-
-#: A stop is met when the step that meets it is known to this share of itself [1].
-_STOP_TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class Domain:
-    """An anatomy made ready for many solves.
-
-    Args:
-        window: the part of the anatomy's grid that the solve covers.
-        grid: the grid of that part.
-        tissue: voxels of it where growth is possible, bool.
-        medium: what the model makes of the tissue there.
-    """
-
-    window: Box
-    grid: Grid
-    tissue: np.ndarray
-    medium: Any
 
 
 @dataclass(frozen=True)
@@ -157,7 +130,7 @@ class Simulator:
             done=None if self.progress is None else (lambda time: self._report(time / days[-1])),
         )
         for day, now in run:
-            yield _snapshot(dynamics, now, domain, anatomy.grid, day)
+            yield take_snapshot(dynamics, now, domain, anatomy.grid, day)
 
     def until(
         self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, stop: Stop, *, max_days: float = 10_000.0
@@ -180,29 +153,10 @@ class Simulator:
         self.check(values, anatomy, [max_days])
         domain, dynamics, state = self._begin(values, anatomy, max_days)
         pace = self.tempo(values, domain.grid).pace(width_mm=self.start.width_mm(domain.grid))
-
-        def size(now: Any) -> float:
-            return stop.size(_numbers(dynamics, dynamics.density(now)), domain.grid.voxel_volume)
-
-        time = 0.0
-        for step in pace.march(max_days):
-            before = dynamics.copy(state)
-            state = strang(dynamics, state, [step])
-            if size(state) >= 1:
-                low, high = 0.0, step
-                while high - low > _STOP_TOLERANCE * step:
-                    middle = (low + high) / 2
-                    state = strang(dynamics, dynamics.copy(before), [middle])
-                    low, high = (low, middle) if size(state) >= 1 else (middle, high)
-                state = strang(dynamics, before, [high])
-                return _snapshot(dynamics, state, domain, anatomy.grid, time + high)
-            time += step
-        raise ConvergenceError(
-            "stop",
-            expected=f"a tumor that reaches {stop} within {max_days:g} d",
-            got=f"{100 * size(state):.0f} % of it",
-            advice="allow more days, or let the tumor grow faster",
+        day, state = march_until(
+            dynamics, state, stop, pace=pace, voxel_volume=domain.grid.voxel_volume, max_days=max_days
         )
+        return take_snapshot(dynamics, state, domain, anatomy.grid, day)
 
     def batch(
         self, values: np.ndarray, anatomies: Anatomy | Sequence[Anatomy], *, days: Sequence[float]
@@ -241,15 +195,7 @@ class Simulator:
             except (OutsideTissueError, ConvergenceError):
                 return None
 
-        num_threads = numba.get_num_threads()
-        with ThreadPoolExecutor(num_threads) as pool:  # few results wait at a time, for they are large
-            waiting: deque[Future[list[Density] | None]] = deque()
-            for index in range(len(values)):
-                waiting.append(pool.submit(solve, index))
-                if len(waiting) > 2 * num_threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        yield from side_by_side(solve, len(values))
 
     def _like(self, other: "Simulator") -> "Simulator":
         """Another simulator of the same model and floating type, which shares what was made of anatomies."""
@@ -276,9 +222,9 @@ class Simulator:
         _, box = self.start.cells(place, domain.grid, domain.tissue)
         if not (crop and self.model.local):
             return domain, box
-        reach = self._reach(own.tolist(), days, max(domain.grid.spacing))
-        margin = tuple(min(math.ceil(reach / h), max(domain.grid.shape)) for h in domain.grid.spacing)
-        near = box.grown(margin, domain.grid.shape)  # type: ignore[arg-type]
+        rate, diffusivity = self.model.speeds(own.tolist())
+        margin = margin_of(reach(rate, diffusivity, days, max(domain.grid.spacing)), domain.grid)
+        near = box.grown(margin, domain.grid.shape)
         return self.prepare(anatomy, near.shifted(domain.window.lower)), box.within(near)
 
     def _begin(self, values: Sequence[float] | np.ndarray, anatomy: Anatomy, days: float) -> tuple[Domain, Any, Any]:
@@ -294,39 +240,15 @@ class Simulator:
         rate, diffusivity = self.model.speeds([float(value) for value in values[: len(self.model.parameters)]])
         return Tempo(rate, diffusivity, self.start.width_mm(grid), self.accuracy)
 
-    def _reach(self, own: Sequence[float], days: float, spacing: float) -> float:
-        r"""Where linear growth and diffusion in the fastest tissue leave less than a level [mm].
-
-        On voxels of size h, :math:`e^{\rho t + 2 D t (\cosh(\lambda h) - 1) / h^2 - \lambda x}` bounds the density for
-        every slope :math:`\lambda`, and the least bound counts. Small voxels give :math:`\sqrt{4 D t (\rho t - \ln
-        \epsilon)}`; on voxels wider than the front cells get farther.
-        """
-        rate, diffusivity = self.model.speeds(own)
-        spread, gain = diffusivity * days, rate * days - math.log(_REACH_LEVEL)
-        if spread == 0:
-            return 0.0
-        steepest = min(math.sqrt(gain / spread), _STEEPEST / spacing)
-        slopes = steepest * np.geomspace(1 / _STEEPEST, 1, 64)
-        carried = 2 * spread * (np.cosh(slopes * spacing) - 1) / spacing**2
-        return float(np.min((gain + carried) / slopes))
-
     def _domain(self, anatomy: Anatomy) -> Domain:
         """The anatomy's own domain, kept."""
         if anatomy not in self._domains:
-            self._domains[anatomy] = self.prepare(anatomy, self._whole(anatomy))
+            self._domains[anatomy] = self.prepare(anatomy, whole_window(self.model, anatomy))
         return self._domains[anatomy]
-
-    def _whole(self, anatomy: Anatomy) -> Box:
-        tissue = self.model.tissue(anatomy)
-        if not tissue.any():
-            raise InputError("anatomy", expected="some brain tissue", got="none", advice="check the tissue maps")
-        return bounding_box(tissue) if self.model.local else bounding_box(anatomy.brain | tissue)
 
     def prepare(self, anatomy: Anatomy, window: Box) -> Domain:
         """A part of an anatomy, ready for solves."""
-        cropped = anatomy.crop(window)
-        medium = self.model.medium(cropped, np.dtype(self.dtype).type)
-        return Domain(window, cropped.grid, self.model.tissue(cropped), medium)
+        return Domain.of(self.model, anatomy, window, self.dtype)
 
     def _sweeps(self, domain: Domain) -> Any:
         if self.backend == "torch":
@@ -356,32 +278,3 @@ class Simulator:
         self.start.require_grid(anatomy.grid)
         if self.treatments is not None:
             self.treatments.require_grid(anatomy.grid)
-
-
-def check_days(days: Sequence[float]) -> None:
-    """Refuse days that no solve can stop on."""
-    times = np.asarray(days, dtype=float)
-    if times.ndim != 1 or times.size == 0 or not (np.isfinite(times).all() and (np.diff(times, prepend=0) > 0).all()):
-        raise InputError("days", expected="positive, ascending times [d]", got=f"{days}", advice="sort them")
-
-
-def _numbers(dynamics: Dynamics, field: Any) -> np.ndarray:
-    return np.asarray(dynamics.sweeps.unload(field))
-
-
-def _snapshot(dynamics: Dynamics, state: Any, domain: Domain, grid: Grid, day: float) -> Snapshot:
-    """The state on the anatomy's grid."""
-
-    def embed(data: np.ndarray) -> np.ndarray:
-        full = np.zeros((*data.shape[:-3], *grid.shape), dtype=np.float32)
-        full[(..., *domain.window.slices)] = data
-        return full
-
-    # one is overshot by rounding, and where mass effect squeezes cells
-    density = embed(np.clip(_numbers(dynamics, dynamics.density(state)), 0, 1))
-    fields = {name: _numbers(dynamics, data) for name, data in dynamics.fields(state).items()}
-    # vectors lie along the axes of the grid while it is computed, and along those of the world in what is handed out
-    turn = grid.affine[:3, :3] / grid.spacing
-    for name, data in fields.items():
-        fields[name] = embed(np.einsum("ij,jxyz->ixyz", turn, data) if data.ndim == 4 else data)
-    return Snapshot(Density(density, grid, day), fields)

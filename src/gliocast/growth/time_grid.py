@@ -10,12 +10,12 @@ with :math:`k\,a` bounded, and the steps of an interval are those of equal lengt
 batch takes as many steps as its hardest member.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gliocast.core import ConvergenceError
+from gliocast.core import ConvergenceError, InputError
 
 #: Longest step, in units of the growth time 1/rho (b) and of the age of the profile (a) [1]. Over the ranges of
 #: parameters that patients have, the relative L2 error stays below 5e-3 for up to 25 growth times, and below twice that
@@ -102,6 +102,13 @@ class Pace:
         takeover = np.log1p(change / age) / per_age
         young = age * np.expm1(np.minimum(clock, takeover) * per_age)
         return young + np.maximum(clock - takeover, 0) / np.maximum(per_time, 1 / _FOREVER)
+
+
+def check_days(days: Sequence[float]) -> None:
+    """Refuse days that no solve can stop on."""
+    times = np.asarray(days, dtype=float)
+    if times.ndim != 1 or times.size == 0 or not (np.isfinite(times).all() and (np.diff(times, prepend=0) > 0).all()):
+        raise InputError("days", expected="positive, ascending times [d]", got=f"{days}", advice="sort them")
 
 
 def _too_many(got: str) -> ConvergenceError:

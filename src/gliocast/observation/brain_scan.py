@@ -67,16 +67,7 @@ class BrainScan(ABC):
         return self.weighted(1.0) if self.weighs_by_residuals else self
 
     def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:
-        """The same scan with voxels that count what the correlation of their residuals leaves them.
-
-        Args:
-            jacobian: derivatives of `features`' predictions by all parameters, (num_parameters, num_features).
-            residuals: at the same point, (num_features,).
-            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
-
-        Returns:
-            The likelihood, and the number of independent observations that its voxels are worth [1].
-        """
+        """The same with voxels that count what correlated residuals leave them, and what all of them are worth."""
         require_residuals(self.tempering)
         weight, worth = weight_of_scan(
             jacobian,

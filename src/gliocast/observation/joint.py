@@ -106,15 +106,7 @@ class JointObservation:
     ) -> tuple["JointObservation", float]:
         """The same scans with voxels that count what the correlation of their residuals leaves them.
 
-        Scans whose weights were stated keep these.
-
-        Args:
-            jacobian: derivatives of `features`' predictions by all parameters, (num_parameters, num_features).
-            residuals: at the same point, (num_features,).
-            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
-
-        Returns:
-            The likelihood, and the number of independent observations that the weighed scans are worth [1].
+        Scans whose weights were stated keep these, and aren't among the effective observations.
         """
         scans = self._temperable_scans()
         ends = np.cumsum([scan.num_features for scan in scans])[:-1]

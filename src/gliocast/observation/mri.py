@@ -264,16 +264,7 @@ class OutlineLikelihood:
     def tempered(
         self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray
     ) -> tuple["OutlineLikelihood", float]:
-        """The same outlines with voxels that count what the correlation of their residuals leaves them.
-
-        Args:
-            jacobian: derivatives of `features`' predictions by all parameters, (num_parameters, num_features).
-            residuals: at the same point, (num_features,).
-            covariance: of the posterior in the same coordinates, (num_parameters, num_parameters).
-
-        Returns:
-            The likelihood, and the number of independent observations that its voxels are worth [1].
-        """
+        """The same with voxels that count what correlated residuals leave them, and what all of them are worth."""
         require_residuals(self.tempering)
         voxels, parts = np.ones(np.subtract(self.window.upper, self.window.lower), bool), len(self.parameters)
         rows = zip(

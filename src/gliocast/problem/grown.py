@@ -47,14 +47,19 @@ def grow_samples(problem: "Problem", posterior: Posterior, *, num_samples: int =
     points = posterior.drawn(num_samples)
     densities = problem.grow(points)
     rows = [row for row, density in enumerate(densities) if density is not None]
-    if len(rows) < num_samples / 2:
+    require_most_grown("density", len(rows), num_samples)
+    return GrownSamples(points[rows], tuple(density for density in densities if density is not None))
+
+
+def require_most_grown(subject: str, num_grown: int, num_samples: int) -> None:
+    """Raise QualityError where most samples lie where no tumor can grow."""
+    if num_grown < num_samples / 2:
         raise QualityError(
-            "density",
+            subject,
             expected="posterior samples that can grow",
-            got=f"{num_samples - len(rows)} of {num_samples} that can't",
+            got=f"{num_samples - num_grown} of {num_samples} that can't",
             advice="check the tissue maps around the tumor",
         )
-    return GrownSamples(points[rows], tuple(density for density in densities if density is not None))
 
 
 def require_posterior_of(parameters: tuple[Parameter, ...], posterior: Posterior) -> None:

@@ -21,7 +21,6 @@ from gliocast.core import (
     LabelMap,
     OutsideTissueError,
     Posterior,
-    QualityError,
     Volume,
 )
 from gliocast.growth import DensityMap, KnownAge, Simulator
@@ -29,7 +28,7 @@ from gliocast.inference import IndependentPrior
 from gliocast.observation import OutlineLikelihood
 from gliocast.observation.joint import merge_parameters
 from gliocast.problem.first_visit import FrontFromOutlines, OutlineStart
-from gliocast.problem.grown import require_posterior_of
+from gliocast.problem.grown import require_most_grown, require_posterior_of
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess
 from gliocast.problem.problem import Problem
 from gliocast.problem.shape import coarsened, coarsening, equivalent_radius
@@ -192,13 +191,7 @@ def predict_visit(
         step = density.data - mean  # Welford's mean and sum of squares
         mean += step / count
         scatter += step * (density.data - mean)
-    if len(volumes) < num_samples / 2:
-        raise QualityError(
-            "prediction",
-            expected="posterior samples that can grow",
-            got=f"{num_samples - len(volumes)} of {num_samples} that can't",
-            advice="check the tissue maps around the tumor",
-        )
+    require_most_grown("prediction", len(volumes), num_samples)
     core, whole = (Volume((part / len(volumes)).astype(np.float32), grid) for part in shown)
     spread = np.sqrt(scatter / len(volumes)).astype(np.float32)
     density = Density(mean.astype(np.float32), grid, day, standard_deviation=spread)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gliocast.core import SCHEMAS, Anatomy, Grid, InputError, LabelMap
+from gliocast.core import Anatomy, Grid, InputError, LabelMap
 from gliocast.growth import FisherKolmogorov, Simulator, SingleScan
 from gliocast.inference import laplace, straighten
 from gliocast.problem import Problem, outline_problem, temper
@@ -13,23 +13,15 @@ TRUTH = np.array([5.0, 3.0, 41.0, 38.0, 39.0, 0.65, 0.25])
 
 
 @pytest.fixture(scope="module")
-def brain():
+def brain(ball):
     """A ball of white matter with a gray rim and a fluid-filled hole, on 2 mm voxels."""
-    shape = (42, 40, 40)
-    radius = SPACING * np.sqrt(sum((axis - (n - 1) / 2) ** 2 for axis, n in zip(np.indices(shape), shape, strict=True)))
-    white = (radius < 30).astype(np.float32)
-    gray = ((radius >= 30) & (radius < 38)).astype(np.float32)
-    white[15:19, 10:16, 16:24] = 0
-    inside = radius < 38
-    csf = (inside & (white + gray == 0)).astype(np.float32)
-    return Anatomy(white, gray, csf, inside, Grid(shape, np.diag([SPACING, SPACING, SPACING, 1.0])))
+    return ball((42, 40, 40), SPACING, white=30, gray=38, hole=np.s_[15:19, 10:16, 16:24])
 
 
 @pytest.fixture(scope="module")
-def labels(brain):
+def labels(brain, segmentation):
     density = Simulator()((TRUTH[0] ** 2, TRUTH[1] ** 2, *TRUTH[2:5]), brain, days=[1.0])[0].data
-    data = 2 * (density > TRUTH[6]) - (density > TRUTH[5]).astype(int)
-    return LabelMap(data.astype(np.uint8), brain.grid, SCHEMAS["brats-2021"])
+    return segmentation(density > TRUTH[5], density > TRUTH[6], brain.grid)
 
 
 @pytest.fixture(scope="module")
