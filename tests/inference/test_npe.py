@@ -14,10 +14,12 @@ from gliocast.inference.npe.chapter_6 import ChapterSix
 from gliocast.inference.npe.conclusion import conclude
 from gliocast.inference.npe.first import around
 from gliocast.inference.npe.merging import merged
+from gliocast.inference.npe.misfit import Metric
 from gliocast.inference.npe.mixture import Mixture
 from gliocast.inference.npe.network import Frame, Networks
 from gliocast.inference.npe.npe_c import NPEC
 from gliocast.inference.npe.rounds import Learned, draw
+from gliocast.inference.npe.rows import Rows
 from gliocast.inference.npe.training import Schedule, train
 from gliocast.inference.prior import bend, straighten
 
@@ -91,9 +93,8 @@ def some_mixture(num_components=3, dim=2, seed=0, batch=()):
 
 
 def learned(mixture):
-    return Learned(
-        mixture, {"simulations": np.ones(1), "observation_distance": np.ones(1)}, {"misfit_percentile": 50.0}
-    )
+    metric, reduce = Metric.of_round(np.random.default_rng(0).random((9, 4)).astype(np.float32), 0), Rows((4,), None)
+    return Learned(mixture, {"simulations": np.ones(1), "observation_distance": np.ones(1)}, metric, reduce)
 
 
 def plane(half_width=9.0, step=0.02):

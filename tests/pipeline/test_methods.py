@@ -10,6 +10,7 @@ from gliocast.data import cache_folder
 from gliocast.inference import IndependentPrior
 from gliocast.pipeline import Options, methods
 from gliocast.pipeline.methods import METHODS, Method, find_method, fit
+from gliocast.pipeline.personalize import _posterior_warnings
 from gliocast.problem import Guess, Problem
 
 HEIGHT = Parameter("height", "h", "1", REAL, (-2.0, 2.0), "test")
@@ -200,6 +201,16 @@ def test_the_method_is_titled_by_itself_where_it_says_more(stepwise):
     method, _ = stepwise
     titled = replace(method, solve=lambda task, options: replace(_point(), method="in its own words"))
     assert run(titled).posterior.method == "in its own words"
+
+
+def test_a_person_is_warned_of_a_posterior_that_does_not_explain_the_scan():
+    sentences = [
+        _posterior_warnings(replace(_point(), diagnostics={"misfit_percentile": percentile, "misfit_distance": 3.0}))
+        for percentile in (60.0, 100.0, 0.0)
+    ]
+    assert not any("distrust" in sentence for sentence in sentences[0])
+    assert any("farther out than 100 %" in sentence for sentence in sentences[1])
+    assert any("simulations of the posterior don't look like" in sentence for sentence in sentences[2])
 
 
 def _point():

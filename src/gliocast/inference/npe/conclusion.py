@@ -56,7 +56,7 @@ def conclude(
         weights=np.full(options.num_samples, 1 / options.num_samples),
         log_densities=log_densities[: options.num_samples],
         mode=np.concatenate([samples, natural])[int(np.argmax(log_densities))],
-        diagnostics={"simulations": simulations} | diagnostics | learned.misfit,
+        diagnostics={"simulations": simulations} | diagnostics,
         method=_METHODS[options.variant],
         stages=stages,
     )

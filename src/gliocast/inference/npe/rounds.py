@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from gliocast.core import ConvergenceError, InputError, Target
+from gliocast.core import ConvergenceError, InputError, Posterior, Target
 from gliocast.data.cache import content_key
 from gliocast.data.checkpoint import Checkpoint, generator_state, load_checkpoint, restore_generator, save_checkpoint
 from gliocast.inference.npe.chapter_6 import ChapterSix
@@ -106,12 +106,14 @@ class Learned:
     Args:
         posterior: over whitened parameters.
         stages: figures of every round.
-        misfit: how the observation differs from simulations of the posterior, see `misfit`.
+        metric: distances among what the last round simulated.
+        reduce: of observations to rows.
     """
 
     posterior: Mixture
     stages: dict[str, np.ndarray]
-    misfit: dict[str, float]
+    metric: Metric
+    reduce: Rows
 
 
 def run_rounds(
@@ -145,22 +147,18 @@ def run_rounds(
             standing.save(checkpoint, generator, run)
         advance(1.0)
     stages = {name: np.array([stage[name] for stage in standing.stages]) for name in standing.stages[0]}
-    found = _misfit(target, reduce, standing, options.num_replicates, generator)
-    if progress is not None:
-        progress(1.0)
-    return Learned(standing.posterior, stages, found)
-
-
-def _misfit(
-    target: Target, reduce: Rows, standing: _Standing, num_replicates: int, generator: np.random.Generator
-) -> dict[str, float]:
-    """How the observation differs from simulations of the posterior."""
     assert standing.metric is not None  # the last round is over
+    return Learned(standing.posterior, stages, standing.metric, reduce)
+
+
+def replicated_misfit(
+    target: Target, learned: Learned, posterior: Posterior, num_replicates: int, generator: np.random.Generator
+) -> dict[str, float]:
+    """How the observation differs from simulations at samples of the posterior, see `misfit`."""
+    points = target.prior.whiten(posterior.drawn(num_replicates))
+    replicated = _simulate(target, points, learned.reduce, generator, lambda _: None)[1]
     with fixed_threads():
-        points = draw(target, standing.posterior, num_replicates, generator)[0]
-    replicated = _simulate(target, points, reduce, generator, lambda _: None)[1]
-    with fixed_threads():
-        return misfit(standing.metric, reduce(target.observed), replicated)
+        return misfit(learned.metric, learned.reduce(target.observed), replicated)
 
 
 def _round(
@@ -176,7 +174,7 @@ def _round(
         proposal = merged(standing.posterior, _PROPOSAL_COMPONENTS)
         points = draw(target, proposal, num_simulations, generator)[0]
     points, rows = _simulate(target, points, reduce, generator, lambda share: progress(_SIMULATION_SHARE * share))
-    _require_variety(rows, num_simulations)
+    _require_variety(rows)
     with fixed_threads():
         seed = torch.Generator().manual_seed(int(generator.integers(2**63)))
         standing.posterior, figures = standing.learner.learn(points, rows, proposal, seed)
@@ -240,6 +238,9 @@ def _simulate(
 
     A simulation that holds anything but finite numbers failed. Leaving it out is no bias: such a thing isn't observed,
     and the likelihood of what was observed vanishes there.
+
+    Raises:
+        ConvergenceError: hardly any succeeded.
     """
     rows: list[np.ndarray] = []
     for first in range(0, len(points), _CHUNK):
@@ -248,18 +249,18 @@ def _simulate(
         progress(len(rows) / len(points))
     together = np.stack(rows)
     whole = np.isfinite(together).all(axis=1)
-    return points[whole], together[whole]
-
-
-def _require_variety(rows: np.ndarray, num_simulations: int) -> None:
-    """Raise ConvergenceError unless enough simulations succeeded and not all are the same."""
-    if len(rows) < _MIN_SUCCESS * num_simulations:
+    if whole.sum() < _MIN_SUCCESS * len(points):
         raise ConvergenceError(
             "npe",
             expected="simulations",
-            got=f"{num_simulations - len(rows)} of {num_simulations} that are not a number",
+            got=f"{len(points) - whole.sum()} of {len(points)} that are not a number",
             advice="repair the target, or narrow the prior",
         )
+    return points[whole], together[whole]
+
+
+def _require_variety(rows: np.ndarray) -> None:
+    """Raise ConvergenceError if all simulations are the same."""
     if (rows == rows[0]).all():
         raise ConvergenceError(
             "npe",

@@ -1,6 +1,7 @@
 """Sequential neural posterior estimation: from a target that can be simulated to a posterior."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,13 @@ def npe(
     from gliocast.inference.npe.conclusion import conclude  # torch takes seconds to import
     from gliocast.inference.npe.first import around
     from gliocast.inference.npe.mixture import Mixture
-    from gliocast.inference.npe.rounds import run_rounds
+    from gliocast.inference.npe.rounds import replicated_misfit, run_rounds
 
     options = options or NPEOptions()
     first = Mixture.prior(len(target.parameters)) if start is None else around(target, start)
     learned = run_rounds(target, options, first, generator, checkpoint, progress)
-    return conclude(target, learned, options, generator)
+    posterior = conclude(target, learned, options, generator)
+    found = replicated_misfit(target, learned, posterior, options.num_replicates, generator)
+    if progress is not None:
+        progress(1.0)
+    return replace(posterior, diagnostics={**posterior.diagnostics, **found})
