@@ -29,8 +29,9 @@ from gliocast.problem.problem import Problem
 #: while they are [1]; the first search by a stand-in is narrower than others by this factor.
 _MAX_STAND_INS, _NARROW = 6, 0.3
 
-#: Points of known growth that a stand-in is corrected by, at most [1]: as many as there are directions, and one.
-_MAX_ANCHORS = 6
+#: Step to the points next to a first mode where the expensive growth is solved, whitened coordinates [1]; and solves
+#: that all this takes at most, with five parameters of growth.
+_PROBE, _MOST_SOLVES = 0.03, 2 * _MAX_STAND_INS + 7
 
 #: Spread of the searches that go on from a mode, relative to the first [1]: what CMA-ES begins with.
 _FURTHER = 0.1
@@ -147,6 +148,7 @@ class _Climb:
         while self._solves < _MAX_STAND_INS and not self._settled(start):
             start = self.mode.point
             self._seek(start, _NARROW * self._spread, self._options.search)
+        self._look_around()
 
     def sharpen(self) -> None:
         """Follow the mode with every voxel counting once and the likeliest errors, until it settles."""
@@ -190,15 +192,26 @@ class _Climb:
         )
         self._evaluations += self.mode.num_evaluations
 
+    def _look_around(self) -> None:
+        """Solve the expensive growth next to the mode, a step along each of its parameters, and follow the mode."""
+        prior, num_growth = self.problem.prior, len(self.problem.forward.parameters)
+        here = prior.whiten(self.mode.point[None])
+        self._solve(prior.color(here + _PROBE * np.eye(here.size)[:num_growth]))
+        self._follow()
+
+    def _solve(self, points: np.ndarray) -> None:
+        """Solve the expensive growth and remember it."""
+        densities = self.problem.grow(points)
+        self._known += [
+            (point, density) for point, density in zip(points, densities, strict=True) if density is not None
+        ]
+        self._solves += len(points)
+        if self._progress is not None:
+            self._progress(min(1.0, self._solves / _MOST_SOLVES))
+
     def _anchor(self, start: np.ndarray) -> np.ndarray:
         """Solve the expensive growth at a point, correct the stand-in; the best point so far, where to go on."""
-        assert self.problem.cheaper is not None
-        (density,) = self.problem.grow(start[None])
-        self._solves += 1
-        if self._progress is not None:
-            self._progress(min(1.0, self._solves / (2 * _MAX_STAND_INS + 1)))
-        if density is not None:
-            self._known.append((start, density))
+        self._solve(start[None])
         if not self._known:
             raise QualityError(
                 "fit", expected="growth at the point that a search came to", got="none", advice="begin elsewhere"
@@ -210,10 +223,8 @@ class _Climb:
             for point, density in self._known
         ]
         best = int(np.argmax(heights))
-        # the best first, and of the others those that came last
-        self._known.append(self._known.pop(best))
-        self.near = self.problem.standing_in(self._known[: -_MAX_ANCHORS - 1 : -1])
-        return self._known[-1][0]
+        self.near = self.problem.standing_in([self._known[best], *self._known[:best], *self._known[best + 1 :]])
+        return self._known[best][0]
 
     def _settled(self, before: np.ndarray) -> bool:
         whitened = self.problem.prior.whiten(np.stack([self.mode.point, before]))
