@@ -4,7 +4,8 @@ So the first fit has the weights that were stated. From there the search climbs 
 with every voxel counting once, and the errors of the scans follow it: the width of an outline's step is the likeliest.
 What is left there is what the model can't explain, and how that is correlated tells what a voxel counts (magnitude
 adjustment of a composite likelihood at its maximum; see `gliocast.observation.tempering`). Where the prior still held a
-fit back, residuals would be the prior's, correlated all over the outline, and voxels would count far too little.
+fit back, residuals would be the prior's, correlated all over the outline, and voxels would count far too little. With
+these weights the search goes on, from there and from the first fit, and weighs anew until mode and weights agree.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,19 +44,23 @@ class TemperingOptions:
 
     Args:
         search: how modes are sought; None for Gauss-Newton where the observation has features.
-        max_rounds: fits after the first one, each with the errors that are likeliest after the last.
+        max_rounds: fits after the first one with every voxel counting once, each with the errors that are likeliest
+            after the last; and as many, at most, with weights.
         tolerance: a mode has settled when no whitened coordinate moved by more than this [1].
+        steadiness: stop when the effective number of observations changed by less than this share [1]; posterior
+            standard deviations then change by half of it.
     """
 
     search: GaussNewtonOptions | CMAOptions | None = None
-    max_rounds: int = 6
+    max_rounds: int = 4
     tolerance: float = 0.02
+    steadiness: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.max_rounds < 1 or not 0 < self.tolerance < 1:
+        if self.max_rounds < 1 or not (0 < self.tolerance < 1 and 0 < self.steadiness < 1):
             raise InputError(
                 "tempering",
-                expected="at least one round, and a tolerance in (0, 1)",
+                expected="at least one round, tolerance and steadiness in (0, 1)",
                 got=f"{self}",
                 advice="use the defaults",
             )
@@ -126,6 +131,9 @@ def temper(
 class _Climb:
     """Where the search stands: the problem as it is read by now, the one solved in its place nearby, and its mode."""
 
+    mode: Mode
+    _first: np.ndarray
+
     def __init__(
         self,
         problem: Problem,
@@ -143,12 +151,14 @@ class _Climb:
         """The first mode, with the weights that were stated; by stand-ins until it settles."""
         if self.problem.cheaper is None:
             self._seek(start, self._spread, self._options.search, self._progress)
+            self._first = self.mode.point
             return
         self._seek(start, _NARROW * self._spread, self._options.search)
         while self._solves < _MAX_STAND_INS and not self._settled(start):
             start = self.mode.point
             self._seek(start, _NARROW * self._spread, self._options.search)
         self._look_around()
+        self._first = self.mode.point
 
     def sharpen(self) -> None:
         """Follow the mode with every voxel counting once and the likeliest errors, until it settles."""
@@ -161,11 +171,26 @@ class _Climb:
             self._rounds += 1
 
     def weigh(self) -> dict[str, float]:
-        """Weigh voxels, and follow the mode a last time; ``effective_observations`` and weights."""
-        weighed_problem, figures = weighed(self.near, self.mode)
-        self.problem = self.problem.reading(weighed_problem.observation)
-        self._follow()
+        """Weigh voxels and follow the mode until both agree; ``effective_observations`` and weights."""
+        before, figures = np.inf, {"effective_observations": 0.0}
+        for number in range(self._options.max_rounds):
+            seen, figures = weighed(self.near, self.mode)
+            self.problem = self.problem.reading(seen.observation)
+            self._follow()
+            if number == 0 and self.problem.cheaper is None:  # a stand-in begins at the best point that is known
+                self._return_to_the_first()
+            effective = figures["effective_observations"]
+            if abs(effective - before) < self._options.steadiness * effective:
+                break
+            before = effective
         return figures
+
+    def _return_to_the_first(self) -> None:
+        """Where every voxel counts once there are many peaks; the one that the first fit leads to may be higher."""
+        followed, near = self.mode, self.near
+        self._seek(self._first, _FURTHER * self._spread, self._options.further)
+        if self.mode.log_posterior < followed.log_posterior:
+            self.mode, self.near = followed, near
 
     def counts(self) -> dict[str, float]:
         """What it took."""
@@ -232,11 +257,11 @@ class _Climb:
 
 
 def weighed(problem: Problem, mode: Mode) -> tuple[Problem, dict[str, float]]:
-    """The same problem with voxels that count what the correlation of the residuals at its mode leaves them.
+    """The same problem with errors as they are at its mode, and voxels that count what correlated residuals leave them.
 
     Args:
         problem: whose observation weighs voxels.
-        mode: of its posterior, where the observation is about as likely as it gets.
+        mode: of its posterior.
 
     Returns:
         The problem; ``effective_observations`` in it, and as ``tempering_*`` what one voxel of each scan counts.
@@ -245,12 +270,12 @@ def weighed(problem: Problem, mode: Mode) -> tuple[Problem, dict[str, float]]:
         InputError: the observation model has no such weights.
         ConvergenceError: nothing grows at the mode.
     """
-    observation = _temperable(problem)
-    _grown(problem, mode)
+    observation, density = _temperable(problem), _grown(problem, mode)
+    seen = observation.sharpened(density, problem.observation_values(mode.point))
     scale = straight_scale(problem, mode.point)
     information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
-    local = linearize(problem, mode.point, difference_directions(information))
-    tempered, effective = observation.tempered(local.jacobian, local.residuals, local.covariance)
+    local = linearize(problem.reading(seen), mode.point, difference_directions(information))
+    tempered, effective = seen.tempered(local.jacobian, local.residuals, local.covariance)
     weights = {f"tempering_{name}": weight for name, weight in tempered.voxel_weights.items()}
     return problem.reading(tempered), {"effective_observations": effective, **weights}
 
