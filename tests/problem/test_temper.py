@@ -117,6 +117,15 @@ def test_exact_outlines_count_nearly_fully_and_give_the_density_back(sharp, dens
         assert dice(fitted > level, density.data > level) > least
 
 
+def test_exact_outlines_are_not_held_back_by_a_prior_that_expects_other_thresholds(density, brain, segmentation):
+    """Thresholds outside of what is typical; were residuals of the prior's pull weighed, it would keep the fit."""
+    core, whole = 0.86, 0.06
+    done = tempered(segmentation(density.data > core, density.data > whole, density.grid), brain)
+    fitted = done.problem.forward(done.mode.point[:5], done.problem.anatomy, days=[1.0])[0].data
+    for level, least in ((0.01, 0.95), (0.1, 0.95), (0.8, 0.88)):
+        assert dice(fitted > level, density.data > level) > least
+
+
 def test_outlines_with_a_raters_errors_count_less(sharp, density, brain, segmentation):
     errors = LabelErrors(displacement_mm=1.2, correlation_mm=6.0)
     core, whole = draw_outlines(density, TRUTH[5], TRUTH[6], errors, np.random.default_rng(0))
