@@ -2,6 +2,10 @@
 
 Symbols: m fields, shape (k, nx, ny, nz); f Courant numbers of faces, displacement over spacing; ll, l | r, rr the two
 cells on either side of a face.
+
+A plane of cells lies in one piece of memory, so fluxes through its faces are one long loop each, which fills vector
+registers where rows of some fifty voxels would leave a rest. Faces normal to z come in rows of their own length with
+room for the cells next to the walls, see `_Z_PAD`.
 """
 
 import numba
@@ -14,69 +18,114 @@ from gliocast.growth.transport.courant import check_transport, num_substeps
 #: Slabs into which a field is cut for threads; each sweeps one layer of faces that its neighbor sweeps too.
 _NUM_SLABS = 8
 
+#: Entries by which a row of faces normal to z is longer than a row of cells: one more face, and zeros so that rows of
+#: faces and rows of cells with two copies of the wall's on either side are of one length.
+_Z_PAD = 4
+
 
 @numba.njit(**ROW_OPTIONS)
-def _flux_row(out, f, ll, l, r, rr):  # type: ignore[no-untyped-def] # noqa: E741
+def _flux(out, f, ll, l, r, rr):  # type: ignore[no-untyped-def] # noqa: E741
     """out <- f times the upwind value, tilted by half of van Leer's slope."""
     zero = out.dtype.type(0)
     for c in range(out.size):
-        before, across, after = l[c] - ll[c], r[c] - l[c], rr[c] - r[c]
-        rise, drop = before * across, across * after
-        left = l[c] + (rise / (before + across) if rise > 0 else zero)
-        right = r[c] - (drop / (across + after) if drop > 0 else zero)
-        out[c] = max(f[c], zero) * left + min(f[c], zero) * right
+        forward, across = f[c] > 0, r[c] - l[c]
+        upwind = l[c] - ll[c] if forward else rr[c] - r[c]
+        product = upwind * across
+        tilt = product / (upwind + across) if product > 0 else zero
+        out[c] = f[c] * (l[c] + tilt if forward else r[c] - tilt)
+
+
+@numba.njit(**ROW_OPTIONS)
+def _x_fluxes(flux, planes, fx, i):  # type: ignore[no-untyped-def]
+    """flux <- what flows through the faces i normal to x, in one row; nothing through the walls."""
+    count = len(planes)
+    if i == 0 or i == count:
+        flux[:] = 0
+    else:
+        _flux(flux, fx[i], planes[max(i - 2, 0)], planes[i - 1], planes[i], planes[min(i + 1, count - 1)])
+
+
+@numba.njit(**ROW_OPTIONS)
+def _y_fluxes(flux, plane, fy, ny, nz):  # type: ignore[no-untyped-def]
+    """The same through the faces of a plane that are normal to y; all in one row, nz for each j."""
+    flux[:nz] = 0
+    flux[ny * nz :] = 0
+    for j in (1, ny - 1):  # next to the walls
+        if 0 < j < ny:
+            first, last = max(j - 2, 0) * nz, min(j + 1, ny - 1) * nz
+            here = j * nz
+            _flux(
+                flux[here : here + nz],
+                fy[here : here + nz],
+                plane[first : first + nz],
+                plane[here - nz : here],
+                plane[here : here + nz],
+                plane[last : last + nz],
+            )
+    many = (ny - 3) * nz
+    if many > 0:
+        _flux(
+            flux[2 * nz : 2 * nz + many],
+            fy[2 * nz : 2 * nz + many],
+            plane[:many],
+            plane[nz : nz + many],
+            plane[2 * nz : 2 * nz + many],
+            plane[3 * nz : 3 * nz + many],
+        )
+
+
+@numba.njit(**ROW_OPTIONS)
+def _z_fluxes(flux, plane, fz, extended, ny, nz):  # type: ignore[no-untyped-def]
+    """The same normal to z; all in one row, nz + _Z_PAD for each j."""
+    length = nz + _Z_PAD
+    for j in range(ny):
+        here, row = j * length + 2, plane[j * nz : (j + 1) * nz]
+        extended[here - 1] = row[0]
+        extended[here : here + nz] = row
+        extended[here + nz] = row[nz - 1]
+    total = ny * length
+    _flux(flux, fz, extended[:total], extended[1 : total + 1], extended[2 : total + 2], extended[3 : total + 3])
 
 
 @numba.njit(**ROW_OPTIONS)
 def _update_row(out, base, m, keep, x0, x1, y0, y1, z):  # type: ignore[no-untyped-def]
     """out <- keep base + (1 - keep) (m - net outflow)."""
-    change, take = np.empty_like(out), out.dtype.type(1) - keep
+    take = out.dtype.type(1) - keep
     for c in range(out.size):
-        change[c] = (x1[c] - x0[c]) + (y1[c] - y0[c]) + (z[c + 1] - z[c])
-    for c in range(out.size):
-        out[c] = keep * base[c] + take * (m[c] - change[c])
-
-
-@numba.njit(**ROW_OPTIONS)
-def _x_fluxes(flux, m, fx, i):  # type: ignore[no-untyped-def]
-    """flux <- what flows through the faces i normal to x; nothing through the walls."""
-    nx, ny, _ = m.shape
-    for j in range(ny):
-        if i == 0 or i == nx:
-            flux[j] = 0
-        else:
-            _flux_row(flux[j], fx[i, j], m[max(i - 2, 0), j], m[i - 1, j], m[i, j], m[min(i + 1, nx - 1), j])
-
-
-@numba.njit(**ROW_OPTIONS)
-def _sweep_plane(out, base, m, keep, x0, x1, fy, fz, i):  # type: ignore[no-untyped-def]
-    """One plane of cells, from the fluxes through its faces normal to x."""
-    _, ny, nz = m.shape
-    y_flux, z_flux, extended = np.zeros((2, nz), m.dtype), np.zeros(nz + 1, m.dtype), np.empty(nz + 2, m.dtype)
-    for j in range(ny):
-        y0, y1 = y_flux[j % 2], y_flux[1 - j % 2]
-        if j + 1 < ny:
-            _flux_row(y1, fy[i, j + 1], m[i, max(j - 1, 0)], m[i, j], m[i, j + 1], m[i, min(j + 2, ny - 1)])
-        else:
-            y1[:] = 0
-        extended[0], extended[nz + 1] = m[i, j, 0], m[i, j, nz - 1]
-        extended[1 : nz + 1] = m[i, j]
-        _flux_row(z_flux[1:nz], fz[i, j, 1:nz], extended[:-3], extended[1:-2], extended[2:-1], extended[3:])
-        _update_row(out[i, j], base[i, j], m[i, j], keep, x0[j], x1[j], y0, y1, z_flux)
+        change = (x1[c] - x0[c]) + (y1[c] - y0[c]) + (z[c + 1] - z[c])
+        out[c] = keep * base[c] + take * (m[c] - change)
 
 
 def _euler(out, base, m, keep, fx, fy, fz, num_slabs):  # type: ignore[no-untyped-def]
     """out <- keep base + (1 - keep) (an explicit Euler step of m)."""
     num_fields, nx, ny, nz = m.shape
+    length = nz + _Z_PAD
+    x_faces, y_faces, z_faces = fx.reshape(nx + 1, -1), fy.reshape(nx, -1), fz.reshape(nx, -1)
     for task in numba.prange(num_fields * num_slabs):
         field, slab = task // num_slabs, task % num_slabs
         first, last = slab * nx // num_slabs, (slab + 1) * nx // num_slabs
-        x_flux = np.empty((2, ny, nz), m.dtype)
-        _x_fluxes(x_flux[first % 2], m[field], fx, first)
+        planes = m[field].reshape(nx, ny * nz)
+        x, y = np.empty((2, ny * nz), m.dtype), np.empty((ny + 1) * nz, m.dtype)
+        z, extended = np.empty(ny * length, m.dtype), np.zeros(ny * length + 3, m.dtype)
+        _x_fluxes(x[first % 2], planes, x_faces, first)
         for i in range(first, last):
-            x0, x1 = x_flux[i % 2], x_flux[1 - i % 2]
-            _x_fluxes(x1, m[field], fx, i + 1)
-            _sweep_plane(out[field], base[field], m[field], keep, x0, x1, fy, fz, i)
+            x0, x1 = x[i % 2], x[1 - i % 2]
+            _x_fluxes(x1, planes, x_faces, i + 1)
+            _y_fluxes(y, planes[i], y_faces[i], ny, nz)
+            _z_fluxes(z, planes[i], z_faces[i], extended, ny, nz)
+            for j in range(ny):
+                a, b, c = j * nz, (j + 1) * nz, j * length
+                _update_row(
+                    out[field, i, j],
+                    base[field, i, j],
+                    planes[i, a:b],
+                    keep,
+                    x0[a:b],
+                    x1[a:b],
+                    y[a:b],
+                    y[b : b + nz],
+                    z[c : c + nz + 1],
+                )
 
 
 def _outflow(fx, fy, fz):  # type: ignore[no-untyped-def]
@@ -120,6 +169,7 @@ def transport(
     check_transport(fields, displacement, spacing)
     loops, kind = (_SHARED if parallel else _SINGLE), fields.dtype.type
     faces = [np.ascontiguousarray(part / kind(h)) for part, h in zip(displacement.faces, spacing, strict=True)]
+    faces[2] = np.pad(faces[2], ((0, 0), (0, 0), (0, _Z_PAD - 1)))
     substeps = num_substeps(float(loops.outflow(*faces)))
     if substeps > 1:
         faces = [part / kind(substeps) for part in faces]
