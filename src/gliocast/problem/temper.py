@@ -34,8 +34,9 @@ _MAX_STAND_INS, _NARROW = 6, 0.3
 #: that all this takes at most, with five parameters of growth.
 _PROBE, _MOST_SOLVES = 0.03, 2 * _MAX_STAND_INS + 7
 
-#: Spread of the searches that go on from a mode, relative to the first [1]: what CMA-ES begins with.
-_FURTHER = 0.1
+#: Spread of the searches that go on from a mode, relative to the first [1]: what CMA-ES begins with. And the share of
+#: the work that is done with the first.
+_FURTHER, _FIRST_SHARE = 0.1, 0.4
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class _Climb:
     def begin(self, start: np.ndarray) -> None:
         """The first mode, with the weights that were stated; by stand-ins until it settles."""
         if self.problem.cheaper is None:
-            self._seek(start, self._spread, self._options.search, self._progress)
+            self._seek(start, self._spread, self._options.search, lambda share: self._tell(_FIRST_SHARE * share))
             self._first = self.mode.point
             return
         self._seek(start, _NARROW * self._spread, self._options.search)
@@ -169,6 +170,7 @@ class _Climb:
             self.problem = self.problem.reading(observation.sharpened(density, self.near.observation_values(before)))
             self._follow()
             self._rounds += 1
+            self._tell(_FIRST_SHARE + (1 - _FIRST_SHARE) * self._rounds / (self._options.max_rounds + 2))
 
     def weigh(self) -> dict[str, float]:
         """Weigh voxels and follow the mode until both agree; ``effective_observations`` and weights."""
@@ -217,6 +219,11 @@ class _Climb:
         )
         self._evaluations += self.mode.num_evaluations
 
+    def _tell(self, share: float) -> None:
+        """Of the expected work, the share that is done."""
+        if self._progress is not None:
+            self._progress(min(1.0, share if self.problem.cheaper is None else self._solves / _MOST_SOLVES))
+
     def _look_around(self) -> None:
         """Solve the expensive growth next to the mode, a step along each of its parameters, and follow the mode."""
         prior, num_growth = self.problem.prior, len(self.problem.forward.parameters)
@@ -231,8 +238,7 @@ class _Climb:
             (point, density) for point, density in zip(points, densities, strict=True) if density is not None
         ]
         self._solves += len(points)
-        if self._progress is not None:
-            self._progress(min(1.0, self._solves / _MOST_SOLVES))
+        self._tell(0.0)
 
     def _anchor(self, start: np.ndarray) -> np.ndarray:
         """Solve the expensive growth at a point, correct the stand-in; the best point so far, where to go on."""
