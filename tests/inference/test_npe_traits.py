@@ -111,7 +111,7 @@ class Noisy:
 
 @pytest.fixture(scope="module")
 def noisy():
-    options = NPEOptions(num_rounds=2, num_simulations=80, num_networks=2, num_components=2, num_replicates=60)
+    options = NPEOptions(num_rounds=2, num_simulations=80, num_networks=2, num_components=2, num_replicates=100)
     return Noisy(), options
 
 

@@ -59,6 +59,23 @@ def test_anchors_in_all_directions_teach_the_slopes():
         assert apart(taught, expensive, point) < 1e-4
 
 
+def test_an_anchor_next_to_the_first_is_too_near_to_tell_slopes():
+    """What differs between neighbors is the solver's roughness, and would be stretched to all that is around."""
+
+    @dataclass(frozen=True)
+    class Rough(Front):
+        def __call__(self, values, anatomy, *, days):
+            rough = 1 + 1e-3 * np.sin(1e5 * values[0])
+            return [
+                replace(density, data=density.data * rough) for density in super().__call__(values, anatomy, days=days)
+            ]
+
+    cheap, expensive = Front(), Front(slopes=(1.5, 1.0), tilt=0.2)
+    points = [HERE, HERE * [1.03, 1], HERE * [1, 1.03], HERE * [1.3, 1.2], HERE * [1 + 1e-4, 1 - 1e-4]]
+    taught = stand_in(cheap, Rough(slopes=(1.5, 1.0), tilt=0.2), points)
+    assert apart(taught, expensive, HERE * [1.2, 1.1]) < 0.05
+
+
 def test_beyond_the_anchors_nothing_is_extrapolated():
     cheap, expensive = Front(), Front(slopes=(1.5, 1.0))
     taught = stand_in(cheap, expensive, [HERE, HERE * [1.1, 1], HERE * [1, 1.1]])

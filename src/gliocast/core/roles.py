@@ -121,12 +121,11 @@ class TemperableObservation(LinearizableObservation, Protocol):
         ...
 
     def sharpened(self, density: Density, values: np.ndarray) -> Self:
-        """The same with every voxel counting once and the errors that make the observation most likely.
+        """The same with the errors that make the observation most likely, given the best known density and values."""
+        ...
 
-        Args:
-            density: the best known.
-            values: of the parameters, likewise.
-        """
+    def counting_once(self) -> Self:
+        """The same with every voxel counting once where residuals are to tell what it counts."""
         ...
 
     def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:

@@ -63,7 +63,11 @@ class BrainScan(ABC):
         return self.tempering == "residuals"
 
     def sharpened(self, density: Density, values: np.ndarray) -> Self:
-        """The same scan with every voxel counting once; how far the scan errs is a parameter."""
+        """The same: how far the scan errs is a parameter."""
+        return self
+
+    def counting_once(self) -> Self:
+        """The same scan with every voxel counting once; one whose weight was stated keeps it."""
         return self.weighted(1.0) if self.weighs_by_residuals else self
 
     def tempered(self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray) -> tuple[Self, float]:

@@ -83,12 +83,18 @@ class JointObservation:
     @property
     def num_features(self) -> int:
         """How many `features` there are."""
-        return sum(scan.num_features for scan in self._temperable_scans())
+        return sum(scan.num_features for scan in self.scans if isinstance(scan, TemperableObservation))
+
+    @property
+    def linearizable(self) -> bool:
+        """Whether all scans have features."""
+        return all(isinstance(scan, LinearizableObservation) for scan in self.scans)
 
     @property
     def voxel_weights(self) -> Mapping[str, float]:
         """What one voxel of each scan counts [1]."""
-        return {name: weight for scan in self._temperable_scans() for name, weight in scan.voxel_weights.items()}
+        scans = [scan for scan in self.scans if isinstance(scan, TemperableObservation)]
+        return {name: weight for scan in scans for name, weight in scan.voxel_weights.items()}
 
     @property
     def weighs_by_residuals(self) -> bool:
@@ -100,6 +106,10 @@ class JointObservation:
         """The same scans, each with the errors that make it most likely."""
         pairs = zip(self._temperable_scans(), self.parts(values), strict=True)
         return replace(self, scans=tuple(scan.sharpened(density, own) for scan, own in pairs))
+
+    def counting_once(self) -> "JointObservation":
+        """The same scans, those with every voxel counting once whose weights weren't stated."""
+        return replace(self, scans=tuple(scan.counting_once() for scan in self._temperable_scans()))
 
     def tempered(
         self, jacobian: np.ndarray, residuals: np.ndarray, covariance: np.ndarray

@@ -29,11 +29,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from scipy import ndimage
 
 from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
 from gliocast.core.box import Box, bounding_box
 from gliocast.core.volume import require_shape
+from gliocast.observation.correlated import correlated_noise
 from gliocast.observation.displacement import displacement_of
 from gliocast.observation.tempering import Tempering, require_residuals, require_tempering, weight_of_scan
 from gliocast.observation.visibility import (
@@ -223,7 +223,7 @@ class OutlineLikelihood:
         return self.tempering == "residuals"
 
     def sharpened(self, density: Density, values: np.ndarray) -> "OutlineLikelihood":
-        """The same outlines with every voxel counting once, each with the width of its step that makes it most likely.
+        """The same outlines, each with the width of its step that makes it most likely, as if voxels were independent.
 
         A width too large makes an exact outline vague, one too small takes the errors of a poor one for information: a
         rater's outlines lie within a millimeter of the front that fits best, those of a threshold within a tenth. One
@@ -233,6 +233,8 @@ class OutlineLikelihood:
             density: the best known.
             values: of the parameters, likewise.
         """
+        if not self.weighs_by_residuals:
+            return self
         logits, e, widths = logits_of(density.data), self.errors, {}
         for name, threshold in self._thresholds(values).items():
             labeled, level, heights = getattr(self, name), _logit(threshold), []
@@ -242,7 +244,11 @@ class OutlineLikelihood:
                 visible, label, unseen = visibility(logits, labeled, level, width, self.grid.spacing)
                 heights.append(outline_log_likelihood(visible, label, unseen, e.false, e.missed, 1.0))
             widths[name] = float(candidates[int(np.argmax(heights))])
-        return replace(self, widths=widths, weights=dict.fromkeys(widths, 1.0))
+        return replace(self, widths=widths)
+
+    def counting_once(self) -> "OutlineLikelihood":
+        """The same outlines with every voxel counting once; those whose weights were stated keep them."""
+        return replace(self, weights=dict.fromkeys(self.voxel_weights, 1.0)) if self.weighs_by_residuals else self
 
     def displaced(self, density: Density, values: np.ndarray) -> "OutlineLikelihood":
         """The same with errors to `sample` as large as those of the outlines at a fit, the model's own included.
@@ -368,17 +374,10 @@ def draw_outlines(
     pair = (errors, errors) if isinstance(errors, LabelErrors) else errors
     for outline, threshold, own in zip(outlines, (core_threshold, whole_threshold), pair, strict=True):
         if threshold is not None:
-            error = own.displacement_mm * _smooth_field(density.grid, own.correlation_mm, generator)
+            error = own.displacement_mm * correlated_noise(density.grid, own.correlation_mm, generator)
             outline[:] = distance_map(logits, _logit(threshold), density.grid.spacing) + error > 0
     outlines[0] &= outlines[1]
     return outlines
-
-
-def _smooth_field(grid: Grid, correlation_mm: float, generator: np.random.Generator) -> np.ndarray:
-    """Gaussian random field of unit variance on a grid, correlated over a length [mm]."""
-    widths = [correlation_mm / 2 / h for h in grid.spacing]
-    noise = ndimage.gaussian_filter(generator.standard_normal(grid.shape, dtype=np.float32), widths, mode="wrap")
-    return noise / noise.std()
 
 
 def _logit(share: float) -> float:

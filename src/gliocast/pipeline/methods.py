@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gliocast.core import InputError, Monitor, Posterior
+from gliocast.core import DisplaceableObservation, InputError, Monitor, Posterior
 from gliocast.data import content_key, unfinished_file
 from gliocast.inference import Mode
 from gliocast.problem import Guess, Problem, Tempered, displaced, temper
@@ -197,7 +197,7 @@ def _npe_options() -> type:
 
 
 def _npe(task: Task, options: Any) -> Posterior:
-    from gliocast.inference.npe import misfit_sentence, npe  # torch comes with it, for two seconds
+    from gliocast.inference.npe import misfit_sentence, npe
 
     problem, start = _learnable(task)
     posterior = npe(
@@ -217,9 +217,10 @@ def _npe(task: Task, options: Any) -> Posterior:
 def _learnable(task: Task) -> tuple[Problem, Mode | None]:
     """The problem with simulations that err as far as the scan does from a quick fit, and the fit's mode.
 
-    A scan whose errors are stated is simulated with these, and nothing is fitted.
+    A scan whose errors are stated, or are parameters, is simulated with these, and nothing is fitted.
     """
-    if not task.problem.weighs_by_residuals:
+    displaceable = isinstance(task.problem.observation, DisplaceableObservation)
+    if not (displaceable and task.problem.weighs_by_residuals):
         return task.problem, None
     tempered = _tempered(task)
     # after CMA-ES a mode's covariance has no size

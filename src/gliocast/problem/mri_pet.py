@@ -109,7 +109,7 @@ def mri_pet_problem(
     reach = max(equivalent_radius(labels.whole, labels.grid), _MIN_SEED_RANGE_MM)
     center = central_point(labels.core, labels.grid)
     box = {f"seed_{axis}": (c - reach, c + reach) for axis, c in zip("xyz", center.tolist(), strict=True)}
-    limits = {**defaults, **(ranges or {}), **box}
+    limits = {**defaults, **box, **(ranges or {})}
     prior = UniformPrior.over((*forward.parameters, *observation.parameters), limits)
     problem = Problem(forward, coarse, observation, prior)
     return problem, _guess(prior, labels, uptake, coarse.brain, observation)

@@ -85,7 +85,8 @@ class Problem:
     @property
     def linearizable(self) -> bool:
         """Whether the observation has features."""
-        return isinstance(self.observation, LinearizableObservation)
+        every = bool(getattr(self.observation, "linearizable", True))  # a joint observation depends on its scans
+        return every and isinstance(self.observation, LinearizableObservation)
 
     @property
     def weighs_by_residuals(self) -> bool:
@@ -147,7 +148,8 @@ class Problem:
             known: points and their densities; the first is where the correction is exact.
 
         Raises:
-            QualityError: growth can't begin there, or there is no cheaper one.
+            QualityError: there is no cheaper growth.
+            OutsideTissueError: the cheaper one can't begin there.
         """
         if self.cheaper is None:
             raise QualityError("fit", expected="a cheaper growth", got="none", advice="fit the growth itself")

@@ -107,9 +107,9 @@ def predictive_check(
 
     Of each outline the volume (two-sided p), and its Dice with the typical outline (one-sided: low where the observed
     shape is stranger than replicates are). An image after the outlines, like PET, gives its total (two-sided) and its
-    correlation with the typical image (one-sided). What is typical of a replicate is said by all others, so that it
-    knows those that are ranked no better than the observed one. An outline that neither observation nor replicates have
-    is left out.
+    correlation with the typical image (one-sided). What is typical of a replicate is said by those of all other
+    samples, so that it knows those that are ranked no better than the observed one. An outline that neither observation
+    nor replicates have is left out.
 
     Args:
         problem: whose observation has channels, (num_channels, x, y, z), outlines first.
@@ -133,7 +133,11 @@ def predictive_check(
     replicates = problem.draw(grown.points[rows], [grown.densities[row] for row in rows], generator)
     total = replicates.sum(axis=0, dtype=np.float64)
     ml, num_outlines = problem.anatomy.grid.voxel_volume / 1000, len(names)
-    measured = [_measure(one, (total - one) / (num_replicates - 1), num_outlines, ml) for one in replicates]
+    measured = []
+    for row, replicate in zip(rows, replicates, strict=True):
+        same = replicates[rows == row]
+        others = (total - same.sum(axis=0, dtype=np.float64)) / max(num_replicates - len(same), 1)
+        measured.append(_measure(replicate, others, num_outlines, ml))
     typical = total / num_replicates
     ranked = _rank(_measure(observed, typical, num_outlines, ml), np.array(measured), names)
     shares = {name: share for name, share in zip(names, typical, strict=False) if share.any()}

@@ -29,7 +29,8 @@ from gliocast.inference import straighten
 #: than the last [1].
 _FAINTEST, _NO_CELLS, _FULLEST = 1e-5, 2e-5, 1 - 1e-6
 
-#: Combinations of the ways between anchors that are shorter than this share of the longest tell nothing but noise [1].
+#: Ways between anchors of about this share of the longest tell slopes best; and what tells less than this share of what
+#: is told best is noise [1].
 _SHORTEST = 0.15
 
 
@@ -87,10 +88,9 @@ class StandIn:
         farthest = np.abs(ways).max(axis=0, initial=0.0)
         scale = np.where(farthest > 0, farthest, 1.0)
         lengths = np.linalg.norm(ways / scale, axis=1)
-        # near anchors know slopes, far ones a mean of them, and those that differ in thresholds alone nothing
-        elsewhere = lengths > 0
-        weights = np.zeros_like(lengths)
-        weights[elsewhere] = lengths[elsewhere].min(initial=np.inf) / lengths[elsewhere] ** 2
+        # the nearest anchors know the solver's roughness, the farthest a mean of slopes; those between know most
+        best = max(_SHORTEST * lengths.max(initial=0.0), np.finfo(float).tiny)
+        weights = best / (lengths**2 + best**2)
         solve = np.linalg.pinv(weights[:, None] * ways / scale, rcond=_SHORTEST) * weights / scale[:, None]
         slopes = np.tensordot(solve.astype(np.float32), corrections[1:] - corrections[0], axes=1)
         return cls(cheap, points[0], corrections[0], slopes, farthest)

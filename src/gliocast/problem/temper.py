@@ -9,6 +9,7 @@ these weights the search goes on, from there and from the first fit, and weighs 
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,17 +27,18 @@ from gliocast.inference import CMAOptions, GaussNewtonOptions, Mode, find_mode, 
 from gliocast.inference.gauss_newton import difference_directions, straight_scale
 from gliocast.problem.problem import Problem
 
-#: Times that an expensive growth is solved to correct its stand-in, at most, before outlines are sharpened and again
-#: while they are [1]; the first search by a stand-in is narrower than others by this factor.
+#: Times that an expensive growth is solved to correct its stand-in, at most, before outlines are sharpened [1]; the
+#: first search by a stand-in is narrower than others by this factor.
 _MAX_STAND_INS, _NARROW = 6, 0.3
 
 #: Step to the points next to a first mode where the expensive growth is solved, whitened coordinates [1]; and solves
 #: that all this takes at most, with five parameters of growth.
-_PROBE, _MOST_SOLVES = 0.03, 2 * _MAX_STAND_INS + 7
+_PROBE, _MOST_SOLVES = 0.03, 20
 
 #: Spread of the searches that go on from a mode, relative to the first [1]: what CMA-ES begins with. And the share of
-#: the work that is done with the first.
-_FURTHER, _FIRST_SHARE = 0.1, 0.4
+#: the work that is done with the first. Posterior standard deviation that differences suppose where none is known, in
+#: those of the prior.
+_FURTHER, _FIRST_SHARE, _FIRST_STEP = 0.1, 0.4, 0.1
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,6 @@ class TemperingOptions:
                 advice="use the defaults",
             )
 
-    @property
-    def further(self) -> GaussNewtonOptions | CMAOptions:
-        """How a mode is followed: there is no need to look around."""
-        if isinstance(self.search, CMAOptions):
-            return self.search
-        return replace(self.search or GaussNewtonOptions(), num_starts=0)
-
 
 @dataclass(frozen=True, eq=False)
 class Tempered:
@@ -81,8 +76,9 @@ class Tempered:
     Args:
         problem: the posterior, for any inverse method.
         mode: its mode.
-        diagnostics: ``effective_observations``, ``tempering_rounds``, ``tempering_evaluations`` and what one voxel of
-            each outline counts; empty where the observation has no such choice.
+        diagnostics: ``effective_observations``, ``tempering_rounds``, ``tempering_evaluations``, ``expensive_solves``
+            where another growth stood in, and what one voxel of each outline counts; empty where the observation has
+            no such choice.
     """
 
     problem: Problem
@@ -133,7 +129,7 @@ class _Climb:
     """Where the search stands: the problem as it is read by now, the one solved in its place nearby, and its mode."""
 
     mode: Mode
-    _first: np.ndarray
+    _first: np.ndarray  # where the first search led, if growth is cheap
 
     def __init__(
         self,
@@ -159,7 +155,6 @@ class _Climb:
             start = self.mode.point
             self._seek(start, _NARROW * self._spread, self._options.search)
         self._look_around()
-        self._first = self.mode.point
 
     def sharpen(self) -> None:
         """Follow the mode with every voxel counting once and the likeliest errors, until it settles."""
@@ -167,7 +162,8 @@ class _Climb:
         while self._rounds < self._options.max_rounds and (before is None or not self._settled(before)):
             before = self.mode.point
             observation, density = _temperable(self.near), _grown(self.near, self.mode)
-            self.problem = self.problem.reading(observation.sharpened(density, self.near.observation_values(before)))
+            sharp = observation.counting_once().sharpened(density, self.near.observation_values(before))
+            self.problem = self.problem.reading(sharp)
             self._follow()
             self._rounds += 1
             self._tell(_FIRST_SHARE + (1 - _FIRST_SHARE) * self._rounds / (self._options.max_rounds + 2))
@@ -189,10 +185,11 @@ class _Climb:
 
     def _return_to_the_first(self) -> None:
         """Where every voxel counts once there are many peaks; the one that the first fit leads to may be higher."""
-        followed, near = self.mode, self.near
-        self._seek(self._first, _FURTHER * self._spread, self._options.further)
+        followed = self.mode
+        with suppress(ConvergenceError):
+            self._seek(self._first, _FURTHER * self._spread, self._further)
         if self.mode.log_posterior < followed.log_posterior:
-            self.mode, self.near = followed, near
+            self.mode = followed
 
     def counts(self) -> dict[str, float]:
         """What it took."""
@@ -202,7 +199,15 @@ class _Climb:
         return counts if self.problem.cheaper is None else {**counts, "expensive_solves": float(self._solves)}
 
     def _follow(self) -> None:
-        self._seek(self.mode.point, _FURTHER * self._spread, self._options.further)
+        self._seek(self.mode.point, _FURTHER * self._spread, self._further)
+
+    @property
+    def _further(self) -> GaussNewtonOptions | CMAOptions | None:
+        """How a mode is followed: there is no need to look around."""
+        search = self._options.search
+        if isinstance(search, CMAOptions) or not self.problem.linearizable:
+            return search
+        return replace(search or GaussNewtonOptions(), num_starts=0)
 
     def _seek(
         self,
@@ -226,6 +231,8 @@ class _Climb:
 
     def _look_around(self) -> None:
         """Solve the expensive growth next to the mode, a step along each of its parameters, and follow the mode."""
+        if not self.problem.linearizable:
+            return
         prior, num_growth = self.problem.prior, len(self.problem.forward.parameters)
         here = prior.whiten(self.mode.point[None])
         self._solve(prior.color(here + _PROBE * np.eye(here.size)[:num_growth]))
@@ -265,6 +272,8 @@ class _Climb:
 def weighed(problem: Problem, mode: Mode) -> tuple[Problem, dict[str, float]]:
     """The same problem with errors as they are at its mode, and voxels that count what correlated residuals leave them.
 
+    Residuals are looked at with the weights that the mode was found with: what a fit took of them depends on these.
+
     Args:
         problem: whose observation weighs voxels.
         mode: of its posterior.
@@ -278,8 +287,12 @@ def weighed(problem: Problem, mode: Mode) -> tuple[Problem, dict[str, float]]:
     """
     observation, density = _temperable(problem), _grown(problem, mode)
     seen = observation.sharpened(density, problem.observation_values(mode.point))
-    scale = straight_scale(problem, mode.point)
-    information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
+    if mode.method == "gauss-newton":
+        scale = straight_scale(problem, mode.point)
+        information = np.linalg.inv(mode.covariance / np.outer(scale, scale))
+    else:  # a covariance without size
+        start = np.eye(len(mode.point)) / _FIRST_STEP**2
+        information = linearize(problem, mode.point, difference_directions(start)).information + np.eye(len(start))
     local = linearize(problem.reading(seen), mode.point, difference_directions(information))
     tempered, effective = seen.tempered(local.jacobian, local.residuals, local.covariance)
     weights = {f"tempering_{name}": weight for name, weight in tempered.voxel_weights.items()}

@@ -1,7 +1,7 @@
 r"""The default: non-atomic NPE-C over all rounds at once, by an ensemble of small networks on principal components.
 
 Samples of all rounds together follow the mixture of their proposals, :math:`\bar p = \sum_r n_r \tilde p_r / N`, the
-prior being the first. What a network learns from them is the posterior under that mixture,
+prior being the first or a part of it. What a network learns from them is the posterior under that mixture,
 
 .. math:: \tilde q(\theta \mid x) = \frac{q(\theta \mid x)\, \bar p(\theta) / p(\theta)}{Z(x)}, \qquad
           L = -\sum_i \log \tilde q(\theta_i \mid x_i),

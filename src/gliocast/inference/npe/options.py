@@ -39,11 +39,12 @@ class NPEOptions:
             raise InputError(
                 "npe", expected='the variant "npe-c" or "chapter-6"', got=f"{self.variant!r}", advice="choose one"
             )
-        counts = (self.num_rounds, self.num_components, self.num_networks, self.num_samples, self.num_replicates)
-        if min(counts) < 1 or self.num_simulations < 20 or (self.variant == "chapter-6" and self.num_networks > 1):
+        counts = (self.num_rounds, self.num_components, self.num_networks, self.num_samples)
+        few = self.num_simulations < 20 or self.num_replicates < 100
+        if min(counts) < 1 or few or (self.variant == "chapter-6" and self.num_networks > 1):
             raise InputError(
                 "npe",
-                expected='positive counts, 20 simulations per round or more, one network in "chapter-6"',
+                expected="positive counts, 20 simulations a round and 100 replicates or more, chapter-6 one network",
                 got=f"{self}",
                 advice="use the defaults, or NPEOptions.chapter_6()",
             )

@@ -1,6 +1,6 @@
 """Principal components of observations: a wide basis to keep all rounds in, and a narrow one where the newest lie.
 
-The first round's simulations span what a tumor under the prior may look like; every observation is kept as its
+The first round's simulations span what a tumor may look like; every observation is kept as its
 coordinates in that basis. The networks see fewer numbers: the leading components of the newest round alone, which lies
 around the observation, each scaled to unit variance there. Traits, the last numbers of a row, aren't mixed with the
 averages before them: they are kept as they are, and scaled.
