@@ -3,8 +3,8 @@ import pytest
 
 from gliocast.core import SCHEMAS, Density, Grid, InputError, LabelMap
 from gliocast.observation import OutlineLikelihood, misfit
+from gliocast.observation.correlated import correlated_noise
 from gliocast.observation.mri import (
-    _smooth_field,
     best_missed,
     distance_map,
     logits_of,
@@ -125,7 +125,7 @@ def test_sampled_outlines_scatter_around_the_true_ones_and_repeat_with_their_gen
 
 
 def test_sampled_errors_are_correlated_over_the_stated_length():
-    field = _smooth_field(Grid((64, 64, 64), np.eye(4)), 6.0, np.random.default_rng(0))
+    field = correlated_noise(Grid((64, 64, 64), np.eye(4)), 6.0, np.random.default_rng(0))
 
     def correlation(lag: int) -> float:
         return float(np.mean(field * np.roll(field, lag, axis=0)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gliocast.core import Grid
-from gliocast.observation.mri import _smooth_field
+from gliocast.observation.correlated import correlated_noise
 from gliocast.observation.tempering import effective_weight
 
 GRID = Grid((26, 26, 26), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -29,7 +29,7 @@ def test_independent_residuals_count_once_each():
 
 def test_correlated_residuals_count_as_their_autocovariance_says():
     """tr(M H) / tr(M J) with the known covariance exp(-d^2 / 36) of the field, by brute force over a sparse band."""
-    drawn = [weight(_smooth_field(GRID, 6.0, np.random.default_rng(seed))) for seed in range(6)]
+    drawn = [weight(correlated_noise(GRID, 6.0, np.random.default_rng(seed))) for seed in range(6)]
     place = np.argwhere(BAND > 0.05)
     rows = np.random.default_rng(0).choice(len(place), 800, replace=False)
     inside = tuple(place.T)
@@ -47,32 +47,32 @@ def test_what_a_fit_absorbs_is_added_back():
     covariance = np.linalg.inv(np.einsum("axyz,bxyz->ab", slopes, slopes))
     before, naive, after = [], [], []
     for seed in range(6):
-        field = _smooth_field(GRID, 6.0, np.random.default_rng(seed))
+        field = correlated_noise(GRID, 6.0, np.random.default_rng(seed))
         left = field - np.tensordot(covariance @ np.einsum("axyz,xyz->a", slopes, field), slopes, axes=1)
         before.append(weight(field, slopes, covariance))
         naive.append(weight(left, slopes, covariance))
         after.append(weight(left, slopes, covariance, counted=1.0))
-    assert np.mean(after) == pytest.approx(np.mean(before), rel=0.15)
+    assert np.mean(after) == pytest.approx(np.mean(before), rel=0.2)  # each mean of six is known to a tenth
     assert np.mean(naive) > 1.2 * np.mean(after)
 
 
 def test_residuals_twice_as_large_count_a_quarter():
-    field = _smooth_field(GRID, 6.0, np.random.default_rng(1))
+    field = correlated_noise(GRID, 6.0, np.random.default_rng(1))
     assert weight(2 * field) == pytest.approx(weight(field) / 4)
 
 
 def test_longer_correlation_counts_less():
-    counts = [weight(_smooth_field(GRID, length, np.random.default_rng(2))) for length in (2.0, 5.0, 10.0)]
+    counts = [weight(correlated_noise(GRID, length, np.random.default_rng(2))) for length in (2.0, 5.0, 10.0)]
     assert counts[0] > 2 * counts[1] > 4 * counts[2]
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-3])
 def test_a_voxel_counts_at_most_once(size):
-    assert weight(size * _smooth_field(GRID, 6.0, np.random.default_rng(0))) == 1
+    assert weight(size * correlated_noise(GRID, 6.0, np.random.default_rng(0))) == 1
 
 
 def test_the_weight_does_not_depend_on_the_coordinates():
-    field = _smooth_field(GRID, 6.0, np.random.default_rng(3))
+    field = correlated_noise(GRID, 6.0, np.random.default_rng(3))
     turn = np.random.default_rng(4).normal(size=(4, 4))
     turned = np.tensordot(turn, SLOPES, axes=1)
     inverse = np.linalg.inv(turn)
@@ -80,7 +80,7 @@ def test_the_weight_does_not_depend_on_the_coordinates():
 
 
 def test_residuals_where_nothing_informs_do_not_matter():
-    field = _smooth_field(GRID, 6.0, np.random.default_rng(5))
+    field = correlated_noise(GRID, 6.0, np.random.default_rng(5))
     elsewhere = np.where(RADIUS < 10, 50.0, field)
     assert weight(elsewhere) == pytest.approx(weight(field), rel=1e-3)
 
