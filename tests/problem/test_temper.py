@@ -10,7 +10,7 @@ from gliocast.growth.adjoint import grow
 from gliocast.inference import GaussNewtonOptions, IndependentPrior, cma_search, gauss_newton, linearize
 from gliocast.observation import LabelErrors, OutlineLikelihood, draw_outlines
 from gliocast.problem import Problem, TemperingOptions, displaced, outline_problem, temper
-from gliocast.problem.temper import weighed
+from gliocast.problem.residuals import weighed
 
 SPACING = 3.0
 TRUTH = np.array([4.5, 3.0, 37.0, 34.0, 36.0, 0.65, 0.25])
@@ -175,7 +175,7 @@ def test_weighing_by_residuals_what_has_no_such_weights_is_refused(exact, brain,
     assert not mute.linearizable
     with pytest.raises(InputError, match="state its weights"):
         weighed(mute, sharp.mode)
-    with pytest.raises(InputError, match="state its errors"):
+    with pytest.raises(InputError, match="state its weights and errors"):
         displaced(mute, sharp.mode)
     with pytest.raises(InputError, match="search by CMA-ES"):
         mute.features(TRUTH[None])

@@ -9,7 +9,7 @@ from gliocast.core import SCHEMAS, Density, Grid, InputError, LabelMap, OutsideT
 from gliocast.growth import Simulator
 from gliocast.inference import CMAOptions, LaplaceOptions, Mode, laplace
 from gliocast.problem import OutlineStart, density_from_adc, predict_visit, visit_problem
-from gliocast.problem.temper import weighed
+from gliocast.problem.residuals import weighed
 
 SPACING, THRESHOLDS = 4.0, np.array([0.68, 0.25])
 #: D_w [mm^2/d], rho [1/d] of the truth, and the days of the visits: whole tumors of 35, 77 and 144 ml.

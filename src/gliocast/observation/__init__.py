@@ -10,8 +10,9 @@ from gliocast.observation.double_logistic import (
 )
 from gliocast.observation.joint import JointObservation
 from gliocast.observation.misfit import Misfit, misfit
-from gliocast.observation.mri import LabelErrors, OutlineLikelihood, draw_outlines
+from gliocast.observation.mri import OutlineLikelihood
 from gliocast.observation.pet import PET_NOISE, PET_UPTAKE, PETLikelihood, normalize_uptake
+from gliocast.observation.rater import LabelErrors, draw_outlines
 
 __all__ = [
     "PET_NOISE",

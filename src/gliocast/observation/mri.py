@@ -33,14 +33,14 @@ import numpy as np
 from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
 from gliocast.core.box import Box, bounding_box
 from gliocast.core.volume import require_shape
-from gliocast.observation.correlated import correlated_noise
 from gliocast.observation.displacement import displacement_of
+from gliocast.observation.rater import LabelErrors, draw_within_reach
 from gliocast.observation.tempering import Tempering, require_residuals, require_tempering, weight_of_scan
 from gliocast.observation.visibility import (
-    MISSED_LIMIT,
     best_missed,
     distance_map,
     labeled_share,
+    logit,
     logits_of,
     outline_log_likelihood,
     stabilize,
@@ -70,43 +70,6 @@ _REFERENCE_RADIUS_MM = 15.0
 
 #: How far around the observed tumor `features` looks [mm]; what a model shows beyond it counts in `log_likelihood`.
 _WINDOW_MARGIN_MM = 30.0
-
-#: Errors beyond this many standard deviations aren't drawn [1]: one voxel in 300,000 has such a one.
-_FARTHEST = 4.5
-
-
-@dataclass(frozen=True)
-class LabelErrors:
-    """How outlines err.
-
-    Args:
-        missed: parameters (a, b) of the Beta prior of the probability m that a visible voxel isn't labeled [1].
-        false: probability f that an invisible voxel is labeled [1].
-        width_mm: width delta of the step from invisible to visible, before a fit tells it [mm].
-        effective_observations: independent observations that an outline of 15 mm radius is worth, before a fit tells
-            it [1].
-        displacement_mm: standard deviation of the correlated error that `sample` draws [mm].
-        correlation_mm: length over which that error is correlated [mm].
-    """
-
-    missed: tuple[float, float] = (2.0, 4.0)
-    false: float = 0.05
-    width_mm: float = 0.6
-    effective_observations: float = 40.0
-    displacement_mm: float = 1.2
-    correlation_mm: float = 6.0
-
-    def __post_init__(self) -> None:
-        lengths = (self.width_mm, self.effective_observations, self.displacement_mm, self.correlation_mm)
-        # 1 - false - missed stays positive up to the largest miss rate that is tried
-        if not (0 < self.false < 1 - MISSED_LIMIT and min(lengths) > 0 and min(self.missed) > 1):
-            raise InputError(
-                "label errors",
-                expected=f"false in (0, {1 - MISSED_LIMIT:.1f}), positive lengths and counts, a and b above 1",
-                got=f"{self}",
-                advice="begin with the defaults",
-            )
-
 
 #: Widths that outlines may turn out to have [mm]; the factor by which one look may change the width, and how many
 #: widths it compares [1].
@@ -180,7 +143,7 @@ class OutlineLikelihood:
             return -np.inf  # T1c never shows less dense tumor than FLAIR
         logits, e, total = logits_of(density.data), self.errors, 0.0
         for name, threshold in thresholds.items():
-            labeled, level, weight = getattr(self, name), _logit(threshold), self.voxel_weights[name]
+            labeled, level, weight = getattr(self, name), logit(threshold), self.voxel_weights[name]
             visible, label, unseen = visibility(logits, labeled, level, self.step_widths[name], self.grid.spacing)
             total += outline_log_likelihood(visible, label, unseen, e.false, e.missed, weight)
         return total
@@ -202,7 +165,7 @@ class OutlineLikelihood:
         phi, z = (np.empty((len(thresholds), size + 1), dtype=np.float32) for _ in range(2))
         earlier = sum(e.missed) - 2
         for row, (name, threshold) in enumerate(thresholds.items()):
-            labeled, weight, level = getattr(self, name), self.voxel_weights[name], _logit(threshold)
+            labeled, weight, level = getattr(self, name), self.voxel_weights[name], logit(threshold)
             width = self.step_widths[name]
             visible, label, _ = visibility(logits, labeled, level, width, self.grid.spacing)
             missed = best_missed(visible, label, e.false, e.missed, weight)
@@ -237,7 +200,7 @@ class OutlineLikelihood:
             return self
         logits, e, widths = logits_of(density.data), self.errors, {}
         for name, threshold in self._thresholds(values).items():
-            labeled, level, heights = getattr(self, name), _logit(threshold), []
+            labeled, level, heights = getattr(self, name), logit(threshold), []
             candidates = self.step_widths[name] * _WIDENING ** np.linspace(-1, 1, _NUM_WIDTHS)
             candidates = candidates.clip(_NARROWEST_MM, _WIDEST_MM)
             for width in candidates:
@@ -261,7 +224,7 @@ class OutlineLikelihood:
         """
         logits, found = logits_of(density.data), {}
         for name, threshold in self._thresholds(values).items():
-            distance = distance_map(logits, _logit(threshold), self.grid.spacing)
+            distance = distance_map(logits, logit(threshold), self.grid.spacing)
             displacement = displacement_of(getattr(self, name), distance, self.grid.spacing)
             if displacement is not None:
                 found[name] = displacement
@@ -310,26 +273,7 @@ class OutlineLikelihood:
         """
         self.grid.require_same(density.grid, "density")
         core_threshold = float(values[0]) if len(values) == 2 else None
-        outlines, part = np.zeros((2, *self.grid.shape), dtype=bool), self._within_reach(density, float(values[-1]))
-        if part is not None:
-            cells = np.ascontiguousarray(density.data[part.slices])
-            cut = Density(cells, self.grid.crop(part.lower, part.upper))
-            drawn = draw_outlines(cut, core_threshold, float(values[-1]), self._drawn_errors, generator)
-            outlines[:, *part.slices] = drawn
-        return outlines
-
-    def _within_reach(self, density: Density, threshold: float) -> Box | None:
-        """Where an error may still put the whole tumor, and a correlation length around it; None for nowhere.
-
-        Smooth fields of a whole head would take far longer than growth does.
-        """
-        errors = self._drawn_errors[1]
-        distance = distance_map(logits_of(density.data), _logit(threshold), self.grid.spacing)
-        near = distance > -_FARTHEST * errors.displacement_mm
-        if not near.any():
-            return None
-        x, y, z = (int(np.ceil(errors.correlation_mm / h)) for h in self.grid.spacing)
-        return bounding_box(near).grown((x, y, z), self.grid.shape)
+        return draw_within_reach(density, core_threshold, float(values[-1]), self._drawn_errors, generator)
 
     @cached_property
     def _drawn_errors(self) -> tuple[LabelErrors, LabelErrors]:
@@ -351,34 +295,3 @@ class OutlineLikelihood:
         voxels = float(labeled.sum())
         radius = (3 * voxels * self.grid.voxel_volume / (4 * np.pi)) ** (1 / 3)
         return float(self.errors.effective_observations * np.sqrt(radius / _REFERENCE_RADIUS_MM) / voxels)
-
-
-def draw_outlines(
-    density: Density,
-    core_threshold: float | None,
-    whole_threshold: float,
-    errors: LabelErrors | tuple[LabelErrors, LabelErrors],
-    generator: np.random.Generator,
-) -> np.ndarray:
-    """Core and whole-tumor outlines of a density with a rater's correlated errors, (2, x, y, z) bool.
-
-    Args:
-        density: what there is.
-        core_threshold: density at which T1c shows the core [1]; None draws no core.
-        whole_threshold: density at which FLAIR shows the whole tumor [1].
-        errors: how far outlines are displaced, and over which length; of both, or of each.
-        generator: source of randomness.
-    """
-    logits = logits_of(density.data)
-    outlines = np.zeros((2, *density.data.shape), dtype=bool)
-    pair = (errors, errors) if isinstance(errors, LabelErrors) else errors
-    for outline, threshold, own in zip(outlines, (core_threshold, whole_threshold), pair, strict=True):
-        if threshold is not None:
-            error = own.displacement_mm * correlated_noise(density.grid, own.correlation_mm, generator)
-            outline[:] = distance_map(logits, _logit(threshold), density.grid.spacing) + error > 0
-    outlines[0] &= outlines[1]
-    return outlines
-
-
-def _logit(share: float) -> float:
-    return float(np.log(share) - np.log1p(-share))

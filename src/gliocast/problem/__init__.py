@@ -7,7 +7,8 @@ from gliocast.problem.mri_pet import IDENTIFIABLE_RANGES, PAPER_RANGES, mri_pet_
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
 from gliocast.problem.problem import Problem
 from gliocast.problem.replicates import NUM_REPLICATES, PredictiveCheck, PredictiveStatistic, predictive_check
-from gliocast.problem.temper import Tempered, TemperingOptions, displaced, temper
+from gliocast.problem.residuals import displaced
+from gliocast.problem.temper import Tempered, TemperingOptions, temper
 from gliocast.problem.visits import VisitPrediction, VisitProblem, predict_visit, visit_problem
 
 __all__ = [
