@@ -54,6 +54,8 @@ class Mode:
             the posterior's peak, after Gauss-Newton its size too, (num_parameters, num_parameters).
         num_evaluations: how many points were evaluated.
         method: "cma-es" or "gauss-newton".
+        information: after Gauss-Newton, J^T J and the prior's curvature where the target was last linearized, in
+            coordinates in which the prior is about the standard normal, (num_parameters, num_parameters).
     """
 
     point: np.ndarray
@@ -61,6 +63,7 @@ class Mode:
     covariance: np.ndarray
     num_evaluations: int
     method: str = "cma-es"
+    information: np.ndarray | None = None
 
 
 def log_posterior(target: Target, points: np.ndarray) -> np.ndarray:

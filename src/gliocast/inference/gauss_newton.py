@@ -174,6 +174,7 @@ def gauss_newton(
     start: np.ndarray,
     spread: np.ndarray | None = None,
     generator: np.random.Generator | None = None,
+    information: np.ndarray | None = None,
     options: GaussNewtonOptions | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Mode:
@@ -184,6 +185,8 @@ def gauss_newton(
         start: first guess, natural units, (num_parameters,).
         spread: standard deviations of the starts around it, straightened coordinates, (num_parameters,).
         generator: draws these starts; without spread or generator the search begins at `start`.
+        information: about what the posterior's is there, as a Mode has it; the first differences take their steps from
+            it, so a search that begins where another one ended asks for the points that the other one asked for last.
         options: how to search.
         progress: called with the fraction of the expected work that is done.
 
@@ -195,7 +198,7 @@ def gauss_newton(
         ConvergenceError: the iterations ran out.
     """
     options = options or GaussNewtonOptions()
-    search = _Search(target, options)
+    search = _Search(target, options, information)
     search.begin(_starts(target, start, spread, generator, options))
     for iteration in range(options.max_iterations):
         if progress is not None:
@@ -228,8 +231,10 @@ def _starts(
 class _Search:
     """Where a Gauss-Newton search stands."""
 
-    def __init__(self, target: LinearizableTarget, options: GaussNewtonOptions) -> None:
+    def __init__(self, target: LinearizableTarget, options: GaussNewtonOptions, information: np.ndarray | None) -> None:
         self._target, self._options = target, options
+        dim = len(target.parameters)
+        self._information = np.eye(dim) / _FIRST_STEP**2 if information is None else information
         self._damping, self.num_evaluations = 0.1, 0
         self.promise = np.inf
 
@@ -243,7 +248,6 @@ class _Search:
                 "fit", expected="a start near the tumor", got="zero likelihood all around it", advice="check the labels"
             )
         self.point, self.value = starts[best], float(values[best])
-        self._information = np.eye(len(self.point)) / _FIRST_STEP**2
 
     def advance(self) -> bool:
         """One linearization and the best step that it leads to; whether the mode is reached."""
@@ -269,7 +273,7 @@ class _Search:
         """The best point, and the inverse information there on the straightened axes."""
         scale = straight_scale(self._target, self.point)
         covariance = np.linalg.inv(self._information) * np.outer(scale, scale)
-        return Mode(self.point, self.value, covariance, self.num_evaluations, "gauss-newton")
+        return Mode(self.point, self.value, covariance, self.num_evaluations, "gauss-newton", self._information)
 
     @property
     def _here(self) -> np.ndarray:

@@ -21,6 +21,7 @@ def find_mode(
     start: np.ndarray,
     spread: np.ndarray,
     generator: np.random.Generator,
+    information: np.ndarray | None = None,
     options: GaussNewtonOptions | CMAOptions | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Mode:
@@ -31,6 +32,7 @@ def find_mode(
         start: first guess, natural units, (num_parameters,).
         spread: initial standard deviations of the search, straightened coordinates, (num_parameters,).
         generator: source of randomness.
+        information: of an earlier Mode at the start, where there is one; see `gauss_newton`.
         options: which search, and how; by default Gauss-Newton where the target has features.
         progress: called with the fraction of the expected work that is done.
 
@@ -49,6 +51,14 @@ def find_mode(
             "search", expected="a target with features", got=type(target).__name__, advice="search by CMA-ES"
         )
     try:
-        return gauss_newton(target, start=start, spread=spread, generator=generator, options=options, progress=progress)
+        return gauss_newton(
+            target,
+            start=start,
+            spread=spread,
+            generator=generator,
+            information=information,
+            options=options,
+            progress=progress,
+        )
     except ConvergenceError:
         return cma_search(target, start=start, spread=spread, generator=generator, progress=progress)

@@ -54,12 +54,19 @@ class Manner:
             progress=lambda share: self.tell(_FIRST_SHARE * share),
         )
 
-    def further(self, problem: Problem, start: np.ndarray) -> Mode:
+    def further(self, problem: Problem, start: np.ndarray, information: np.ndarray | None = None) -> Mode:
         """The mode from a point that is next to it; there is no need to look around."""
         search = self.search
         if problem.linearizable and not isinstance(search, CMAOptions):
             search = replace(search or GaussNewtonOptions(), num_starts=0)
-        return find_mode(problem, start=start, spread=_FURTHER * self.spread, generator=self.generator, options=search)
+        return find_mode(
+            problem,
+            start=start,
+            spread=_FURTHER * self.spread,
+            generator=self.generator,
+            information=information,
+            options=search,
+        )
 
     def tell(self, share: float) -> None:
         """Of the expected work, the share that is done."""
@@ -109,14 +116,14 @@ class DirectClimb:
 
     def follow(self, problem: Problem) -> None:
         """Go on from the mode to that of a problem with the same growth."""
-        self.near, self.mode = problem, self._further(problem, self.mode.point)
+        self.near, self.mode = problem, self._further(problem, self.mode)
         self._num_searches += 1
         self._manner.tell(_FIRST_SHARE + (1 - _FIRST_SHARE) * self._num_searches / _EXPECTED_SEARCHES)
 
     def reconsider(self) -> None:
         """Where every voxel counts once there are many peaks; that of the first search may be higher by now."""
         with suppress(ConvergenceError):
-            other = self._further(self.near, self._first.point)
+            other = self._further(self.near, self._first)
             if other.log_posterior >= self.mode.log_posterior:
                 self.mode = other
 
@@ -124,8 +131,8 @@ class DirectClimb:
         """Nothing: evaluations are all."""
         return {}
 
-    def _further(self, problem: Problem, start: np.ndarray) -> Mode:
-        mode = self._manner.further(problem, start)
+    def _further(self, problem: Problem, start: Mode) -> Mode:
+        mode = self._manner.further(problem, start.point, start.information)
         self.num_evaluations += mode.num_evaluations
         return mode
 

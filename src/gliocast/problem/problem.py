@@ -32,8 +32,9 @@ from gliocast.problem.grown import NUM_PREDICTIVE, grow_samples
 from gliocast.problem.maps import PredictiveMaps, predictive_maps
 from gliocast.problem.stand_in import Anchor, StandIn
 
-#: Densities that are kept in case they are asked for again.
-_NUM_RECENT = 8
+#: Densities that are kept in case they are asked for again [1]: those of a linearization over five parameters of growth
+#: and of a step, which a search that goes on from where another one ended begins with.
+_NUM_RECENT = 16
 
 _Result = TypeVar("_Result")
 
@@ -213,7 +214,8 @@ class Problem:
     def _grow(self, point: np.ndarray) -> Density | None:
         """Density on the inference grid, None where growth can't begin or can't be resolved."""
         values = np.ascontiguousarray(point[: self._num_forward])
-        with suppress(KeyError):  # a search looks at the best of its candidates once more
+        with suppress(KeyError):
+            self._recent.move_to_end(values.tobytes())
             return self._recent[values.tobytes()]
         density = None
         with suppress(OutsideTissueError, ConvergenceError):

@@ -6,7 +6,7 @@ import numpy as np
 
 from gliocast.core import ConvergenceError, Density, DisplaceableObservation, InputError, TemperableObservation
 from gliocast.inference import Mode, linearize
-from gliocast.inference.gauss_newton import difference_directions, straight_scale
+from gliocast.inference.gauss_newton import difference_directions
 from gliocast.problem.problem import Problem
 
 _Role = TypeVar("_Role")
@@ -67,9 +67,8 @@ def displaced(problem: Problem, mode: Mode) -> Problem:
 
 def _information(problem: Problem, mode: Mode) -> np.ndarray:
     """Of the posterior at its mode, whitened coordinates, (num_parameters, num_parameters)."""
-    if mode.method == "gauss-newton":
-        scale = straight_scale(problem, mode.point)
-        return np.linalg.inv(mode.covariance / np.outer(scale, scale))
+    if mode.information is not None:
+        return mode.information
     # after CMA-ES the covariance has no size
     first = np.eye(len(mode.point)) / _FIRST_STEP**2
     return linearize(problem, mode.point, difference_directions(first)).information + np.eye(len(first))
