@@ -186,7 +186,9 @@ class StandInClimb:
     def _solve(self, problem: Problem, points: np.ndarray) -> None:
         """Solve the expensive growth and remember it."""
         densities = problem.grow(points)
-        self._known += [pair for pair in zip(points, densities, strict=True) if pair[1] is not None]
+        self._known += [
+            (point, density) for point, density in zip(points, densities, strict=True) if density is not None
+        ]
         self._num_solves += len(points)
         self._manner.tell(self._num_solves / _MOST_SOLVES)
 

@@ -1,15 +1,11 @@
 """What residuals at a mode tell of a problem: how sharp its scans are, what their voxels count, how far they err."""
 
-from typing import TypeVar
-
 import numpy as np
 
 from gliocast.core import ConvergenceError, Density, DisplaceableObservation, InputError, TemperableObservation
 from gliocast.inference import Mode, linearize
 from gliocast.inference.gauss_newton import difference_directions
 from gliocast.problem.problem import Problem
-
-_Role = TypeVar("_Role")
 
 #: Posterior standard deviation that differences suppose where none is known, in those of the prior [1].
 _FIRST_STEP = 0.1
@@ -22,7 +18,7 @@ def sharpened(problem: Problem, mode: Mode) -> Problem:
         InputError: the observation model has no such errors.
         ConvergenceError: nothing grows at the mode.
     """
-    observation = _observation_as(TemperableObservation, problem).counting_once()
+    observation = _temperable(problem).counting_once()
     return problem.reading(observation.sharpened(_grown(problem, mode), problem.observation_values(mode.point)))
 
 
@@ -42,7 +38,7 @@ def weighed(problem: Problem, mode: Mode) -> tuple[Problem, dict[str, float]]:
         InputError: the observation model has no such weights.
         ConvergenceError: nothing grows at the mode.
     """
-    observation = _observation_as(TemperableObservation, problem)
+    observation = _temperable(problem)
     seen = observation.sharpened(_grown(problem, mode), problem.observation_values(mode.point))
     directions = difference_directions(_information(problem, mode))
     local = linearize(problem.reading(seen), mode.point, directions)
@@ -61,7 +57,7 @@ def displaced(problem: Problem, mode: Mode) -> Problem:
         InputError: the observation model isn't one of outlines.
         ConvergenceError: nothing grows at the mode.
     """
-    observation = _observation_as(DisplaceableObservation, problem)
+    observation = _displaceable(problem)
     return problem.reading(observation.displaced(_grown(problem, mode), problem.observation_values(mode.point)))
 
 
@@ -74,16 +70,25 @@ def _information(problem: Problem, mode: Mode) -> np.ndarray:
     return linearize(problem, mode.point, difference_directions(first)).information + np.eye(len(first))
 
 
-def _observation_as(role: type[_Role], problem: Problem) -> _Role:
-    """The observation model, if it plays the role."""
-    if not isinstance(problem.observation, role):
-        raise InputError(
-            "residuals",
-            expected=f"an observation model that learns from them ({role.__name__})",
-            got=type(problem.observation).__name__,
-            advice="state its weights and errors",
-        )
+def _temperable(problem: Problem) -> TemperableObservation:
+    if not isinstance(problem.observation, TemperableObservation):
+        raise _mute(problem)
     return problem.observation
+
+
+def _displaceable(problem: Problem) -> DisplaceableObservation:
+    if not isinstance(problem.observation, DisplaceableObservation):
+        raise _mute(problem)
+    return problem.observation
+
+
+def _mute(problem: Problem) -> InputError:
+    return InputError(
+        "residuals",
+        expected="an observation model that learns from them",
+        got=type(problem.observation).__name__,
+        advice="state its weights and errors",
+    )
 
 
 def _grown(problem: Problem, mode: Mode) -> Density:
