@@ -25,6 +25,7 @@ validate: $(VENV)/.installed
 	@$(BIN)/python validation/volume_laws.py
 	@$(BIN)/python validation/samplers.py
 	@$(BIN)/python validation/eleven_parameters.py
+	@$(BIN)/python validation/voxel_size.py
 	@$(BIN)/python validation/morph_infer.py --spacing 2 --refine
 	@$(BIN)/python validation/morph_infer.py --model mass-effect --refine
 

@@ -1,12 +1,14 @@
-"""The shipped network on tumors that it never saw."""
+"""The shipped networks on tumors that they never saw."""
 
 import numpy as np
 import pytest
 
 from gliocast.cohort.atlas_tumors import MODELS, TumorSource, learning_anatomy, learning_forward
+from gliocast.cohort.courses import course_anatomy
 from gliocast.core import SCHEMAS, InputError, LabelMap, dice
+from gliocast.growth import MassEffect, Simulator
 from gliocast.inference.morph_infer import load_weights, shipped_weights
-from gliocast.pipeline.morph_infer import MorphInferOptions, morph_infer
+from gliocast.pipeline.morph_infer import MorphInferOptions, answered, morph_infer
 from gliocast.problem import outline_problem
 
 ANATOMY = learning_anatomy()
@@ -40,7 +42,7 @@ def test_weights_come_with_the_package_and_say_what_they_are_for(model):
 
 
 def test_the_network_comes_near_and_its_refinement_nearer(problem, truth):
-    options = MorphInferOptions(num_samples=200, refinement="none")
+    options = MorphInferOptions(num_samples=200, refinement="none", network="outlines")
     network = morph_infer(problem, generator=np.random.default_rng(0), options=options)
     refined = morph_infer(problem, generator=np.random.default_rng(0), options=MorphInferOptions(num_samples=200))
     overlaps = [
@@ -53,6 +55,32 @@ def test_the_network_comes_near_and_its_refinement_nearer(problem, truth):
     assert network.diagnostics["evaluations"] == 0
 
 
-def test_an_unknown_refinement_is_refused():
+def test_the_network_that_reads_references_comes_near(tumor):
+    """On voxels of 2 mm, which is where it learned and where patients are fitted."""
+    anatomy = course_anatomy()
+    density = learning_forward("fisher-kolmogorov")(tumor.identifiable, anatomy, days=[1.0])[0].data
+    core, whole = (density > level for level in tumor.thresholds)
+    labels = LabelMap(np.select([core, whole], [1, 2]).astype(np.uint8), anatomy.grid, SCHEMAS["brats-2021"])
+    problem, _ = outline_problem(labels, anatomy)
+    options = MorphInferOptions(num_samples=200, refinement="none")
+    answer = morph_infer(problem, generator=np.random.default_rng(0), options=options)
+    assert "reference" in answer.method
+    found = learning_forward("fisher-kolmogorov")(answer.mode[:5], anatomy, days=[1.0])[0].data
+    assert min(dice(found > level, density > level) for level in (0.01, 0.1)) > 0.75
+
+
+def test_the_network_that_reads_references_is_for_growth_that_it_learned_from(problem):
+    """Mass effect is answered by the network that looks at outlines."""
+    labels = np.select([problem.observation.core > 0.5, problem.observation.whole > 0.5], [1, 2]).astype(np.uint8)
+    labels = LabelMap(labels, ANATOMY.grid, SCHEMAS["brats-2021"])
+    known = {"tumor_pressure": 10.0}
+    pushing = outline_problem(labels, ANATOMY, simulator=Simulator(MassEffect()), known=known)[0]
+    answer = answered(pushing, MorphInferOptions(num_samples=10), generator=np.random.default_rng(0))
+    assert "mass-effect" in answer.method
+
+
+def test_unknown_refinements_and_networks_are_refused():
     with pytest.raises(InputError, match="none, map, tmcmc"):
         MorphInferOptions(refinement="guess")
+    with pytest.raises(InputError, match="references, outlines"):
+        MorphInferOptions(network="guess")

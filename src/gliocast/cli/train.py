@@ -52,3 +52,34 @@ def morph_infer(
         weights = train_morph_infer(training, out, monitor=watcher, num_workers=workers)
     if not quiet:
         print(f"weights: {weights.resolve()}")
+
+
+@app.command("references")
+def references(
+    out: Annotated[Path, typer.Option(help="Folder for impressions, checkpoint, log and weights.")],
+    courses: Annotated[int, typer.Option(help="Growths to learn from; each gives about four tumors.")] = 1824,
+    validation: Annotated[int, typer.Option(help="Growths that are held back to validate on.")] = 96,
+    steps: Annotated[int, typer.Option(help="Steps of the optimizer.")] = 1500,
+    simulate: Annotated[
+        bool, typer.Option(help="Simulate what isn't there yet; --no-simulate learns from what is there.")
+    ] = True,
+    workers: Annotated[int | None, typer.Option(help="Processes that simulate; by default one for each core.")] = None,
+    seed: opt.Seed = 10,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Learn to read growth off what reference tumors say of two outlines: simulate in the atlas, train, write weights.
+
+    Stopped at any moment, the same command goes on where it was.
+    """
+    from gliocast.pipeline.train_references import ReferencesTraining, TrainOptions, train_references
+
+    training = ReferencesTraining(
+        num_courses=courses,
+        num_validation=validation,
+        seed=seed,
+        optimization=TrainOptions(num_steps=steps, learning_rate=2e-3),
+    )
+    with watching(quiet=quiet) as watcher:
+        weights = train_references(training, out, monitor=watcher, num_workers=workers, simulate=simulate)
+    if not quiet:
+        print(f"weights: {weights.resolve()}")

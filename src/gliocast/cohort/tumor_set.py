@@ -2,22 +2,20 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
 from gliocast.cohort.atlas_tumors import LEARNING_ACCURACY, LEARNING_SPACING_MM, AtlasTumor, TumorSource
+from gliocast.cohort.shards import make_shards, require_same_set
 from gliocast.core import Box, InputError
 from gliocast.data import whole_file
 
 #: Tumors in one shard.
 SHARD_SIZE = 32
-
-_DESCRIPTION = "set.json"
 
 
 @dataclass(frozen=True)
@@ -33,20 +31,7 @@ class TumorSet:
     source: TumorSource
 
     def __post_init__(self) -> None:
-        path = self.folder / _DESCRIPTION
-        if not path.exists():
-            return
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            found = "something else"
-        if found != self._description():
-            raise InputError(
-                f"training set {self.folder.name}",
-                expected="tumors of the same model, seed and ranges",
-                got="others",
-                advice="pick another folder, or remove this one",
-            )
+        require_same_set(self.folder, self._description(), "tumors")
 
     def make(self, count: int, *, num_workers: int = 1, progress: Callable[[float], None] | None = None) -> None:
         """Simulate the first `count` tumors, in whole shards; stopped at any moment, it goes on where it was.
@@ -56,21 +41,9 @@ class TumorSet:
             num_workers: processes that simulate; the tumors don't depend on it.
             progress: called with the share that is there.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.folder / _DESCRIPTION) as path:
-            path.write_text(json.dumps(self._description(), indent=2) + "\n", encoding="utf-8")
-        total = -(-count // SHARD_SIZE)
-        absent = [index for index in range(total) if not self._path(index).exists()]
-        if num_workers == 1:
-            for done, index in enumerate(absent):
-                _make_shard(self, index)
-                _tell(progress, total - len(absent) + done + 1, total)
-            return
-        with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
-            jobs = [pool.submit(_make_shard, self, index) for index in absent]
-            for done, job in enumerate(as_completed(jobs)):
-                job.result()
-                _tell(progress, total - len(absent) + done + 1, total)
+        paths = [self._path(index) for index in range(-(-count // SHARD_SIZE))]
+        make = partial(_make_shard, self)
+        make_shards(self.folder, self._description(), paths, make, num_workers=num_workers, progress=progress)
 
     def __len__(self) -> int:
         """Tumors that are there, counted up to the first missing shard."""
@@ -108,11 +81,6 @@ class TumorSet:
             "shard_size": SHARD_SIZE,
         }
         return dict(json.loads(json.dumps(described)))
-
-
-def _tell(progress: Callable[[float], None] | None, done: int, total: int) -> None:
-    if progress is not None:
-        progress(done / total)
 
 
 def _make_shard(tumors: TumorSet, index: int) -> None:

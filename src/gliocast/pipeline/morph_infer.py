@@ -1,4 +1,7 @@
-"""Learn-Morph-Infer on a patient: the network looks at the outlines, its answer is refined in the patient's anatomy.
+"""Learn-Morph-Infer on a patient: a network answers from the outlines, a search refines that in the patient's anatomy.
+
+For Fisher-Kolmogorov growth the answer comes from the network that reads reference tumors; for mass effect, and on
+demand, from the one that looks at the outlines themselves, as in the paper.
 
 Also the pipeline as it was printed, which morphs the outlines to the atlas, infers and simulates there, and morphs the
 density back.
@@ -18,15 +21,20 @@ from gliocast.growth import Held
 from gliocast.inference import LaplaceOptions, laplace_around, straighten
 from gliocast.inference.morph_infer import (
     MorphInfer,
+    ReferenceReader,
+    References,
+    load_reading,
     load_weights,
     look,
     look_at_patient,
+    shipped_reading,
     shipped_weights,
 )
 from gliocast.observation import OutlineLikelihood
 from gliocast.problem import Problem, temper
 
 Refinement = Literal["none", "map", "tmcmc"]
+Network = Literal["references", "outlines"]
 
 
 @dataclass(frozen=True)
@@ -36,19 +44,24 @@ class MorphInferOptions:
     Args:
         num_samples: posterior samples.
         refinement: what follows the network's answer: "none", "map" or "tmcmc".
+        network: which one answers: the one that reads "references", which is for Fisher-Kolmogorov growth, or the one
+            that looks at the "outlines". None for references where growth allows it.
         weights: file of the network's weights; None for those that are shipped.
     """
 
     num_samples: int = 1000
     refinement: Refinement = "map"
+    network: Network | None = None
     weights: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.num_samples < 1 or self.refinement not in get_args(Refinement):
+        known = self.refinement in get_args(Refinement) and self.network in (None, *get_args(Network))
+        if self.num_samples < 1 or not known:
             raise InputError(
                 "morph-infer",
-                expected=f"samples, and a refinement of {', '.join(get_args(Refinement))}",
-                got=f"{self.num_samples}, {self.refinement}",
+                expected=f"samples, a refinement of {', '.join(get_args(Refinement))}, "
+                f"a network of {', '.join(get_args(Network))}",
+                got=f"{self.num_samples}, {self.refinement}, {self.network}",
                 advice="use the defaults",
             )
 
@@ -76,20 +89,31 @@ def morph_infer(
         InputError: the problem isn't one of two outlines, or there are no weights for its growth.
     """
     options = options or MorphInferOptions()
-    outlines = problem.observation
-    if not isinstance(outlines, OutlineLikelihood):
-        raise InputError(
-            "morph-infer", expected="outlines of core and whole tumor", got="other data", advice="use another method"
-        )
-    model = "mass-effect" if isinstance(problem.forward, Held) else "fisher-kolmogorov"
-    estimator = MorphInfer(load_weights(options.weights or shipped_weights(model)))
-    window = look_at_patient(outlines.core >= 0.5, outlines.whole >= 0.5, problem.anatomy, estimator.weights.spacing_mm)
-    answer = estimator.condition(window, problem.parameters, generator=generator, num_samples=options.num_samples)
+    answer = answered(problem, options, generator=generator)
     if note is not None:
         note(
             f"network: {', '.join(f'{p.symbol} {x:.3g}' for p, x in zip(answer.parameters, answer.mode, strict=True))}"
         )
     return refined(problem, answer, options, generator=generator, checkpoint=checkpoint, progress=progress, note=note)
+
+
+def answered(problem: Problem, options: MorphInferOptions, *, generator: np.random.Generator) -> Posterior:
+    """The network's answer alone; arguments and errors as those of `morph_infer`."""
+    outlines = problem.observation
+    if not isinstance(outlines, OutlineLikelihood):
+        raise InputError(
+            "morph-infer", expected="outlines of core and whole tumor", got="other data", advice="use another method"
+        )
+    core, whole, anatomy = outlines.core >= 0.5, outlines.whole >= 0.5, problem.anatomy
+    num_samples = options.num_samples
+    model = "mass-effect" if isinstance(problem.forward, Held) else "fisher-kolmogorov"
+    if (options.network or ("references" if model == "fisher-kolmogorov" else "outlines")) == "outlines":
+        estimator = MorphInfer(load_weights(options.weights or shipped_weights(model)))
+        window = look_at_patient(core, whole, anatomy, estimator.weights.spacing_mm)
+        return estimator.condition(window, problem.parameters, generator=generator, num_samples=num_samples)
+    reader = ReferenceReader(load_reading(options.weights or shipped_reading()))
+    impression = References(learning_forward("fisher-kolmogorov"), anatomy).look(core, whole)
+    return reader.condition(impression, problem.parameters, generator=generator, num_samples=num_samples)
 
 
 def refined(

@@ -1,7 +1,13 @@
-"""Learn-Morph-Infer: growth read off two outlines by a network that learned from simulations."""
+"""Learn-Morph-Infer: growth read off two outlines by a network that learned from simulations.
 
-from gliocast.inference.morph_infer.estimator import MorphInfer
+Two networks: the one of the paper looks at the outlines themselves, in a window; the other one reads what a few
+reference tumors, grown in the patient's tissue, say of them.
+"""
+
+from gliocast.inference.morph_infer.estimator import MorphInfer, ReferenceReader
 from gliocast.inference.morph_infer.network import InverseNetwork, NetworkConfig, inverse_loss
+from gliocast.inference.morph_infer.reading import ReadingConfig, ReadingNetwork
+from gliocast.inference.morph_infer.references import Impression, References
 from gliocast.inference.morph_infer.scaling import (
     PRINTED,
     SCALINGS,
@@ -10,7 +16,15 @@ from gliocast.inference.morph_infer.scaling import (
     Scaling,
     scaling_of,
 )
-from gliocast.inference.morph_infer.weights import Weights, load_weights, save_weights, shipped_weights
+from gliocast.inference.morph_infer.weights import (
+    Weights,
+    load_reading,
+    load_weights,
+    save_reading,
+    save_weights,
+    shipped_reading,
+    shipped_weights,
+)
 from gliocast.inference.morph_infer.window import NUM_MOMENTS, WINDOW, Window, look, look_at_patient
 
 __all__ = [
@@ -20,17 +34,25 @@ __all__ = [
     "TIME_DEPENDENT",
     "TIME_INDEPENDENT",
     "WINDOW",
+    "Impression",
     "InverseNetwork",
     "MorphInfer",
     "NetworkConfig",
+    "ReadingConfig",
+    "ReadingNetwork",
+    "ReferenceReader",
+    "References",
     "Scaling",
     "Weights",
     "Window",
     "inverse_loss",
+    "load_reading",
     "load_weights",
     "look",
     "look_at_patient",
+    "save_reading",
     "save_weights",
     "scaling_of",
+    "shipped_reading",
     "shipped_weights",
 ]

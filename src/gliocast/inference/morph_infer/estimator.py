@@ -1,5 +1,6 @@
-"""The trained network as an estimator: outlines in, posterior out."""
+"""The trained networks as estimators: outlines, or what references say of them, in; posterior out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -7,6 +8,8 @@ import numpy as np
 import torch
 
 from gliocast.core import InputError, Parameter, Posterior
+from gliocast.inference.morph_infer.reading import ReadingNetwork, decode
+from gliocast.inference.morph_infer.references import Impression
 from gliocast.inference.morph_infer.scaling import Scaling, scaling_of
 from gliocast.inference.morph_infer.weights import Weights
 from gliocast.inference.morph_infer.window import Window, mirrored
@@ -74,16 +77,14 @@ class MorphInfer:
                 got=f"{[p.name for p in parameters]}",
                 advice="use weights of the time-independent parametrization",
             )
-        noise = generator.standard_normal((num_samples, len(mean)))
-        scaled = mean + np.linalg.solve(factor.T, noise.T).T
-        return Posterior(
-            parameters=parameters,
-            samples=self._placed(scaled, window),
-            weights=np.full(num_samples, 1 / num_samples),
-            log_densities=-0.5 * np.sum(noise**2, axis=1) + float(np.log(np.diag(factor)).sum()),
-            mode=self._placed(mean[None], window)[0],
-            diagnostics={"evaluations": 0.0},
-            method=f"Learn-Morph-Infer, network for {self.weights.model}",
+        return _normal_posterior(
+            mean,
+            np.linalg.inv(factor @ factor.T),
+            lambda scaled: self._placed(scaled, window),
+            parameters,
+            f"Learn-Morph-Infer, network for {self.weights.model}",
+            generator=generator,
+            num_samples=num_samples,
         )
 
     def _mirrored(self, window: Window, flips: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,3 +99,69 @@ class MorphInfer:
         points = self.scaling.decode(scaled)
         points[:, 2:5] += window.center
         return points
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceReader:
+    """Answers with a normal distribution of the straightened parameters, from what reference tumors say.
+
+    Args:
+        network: trained to read them.
+    """
+
+    network: ReadingNetwork
+
+    def point(self, impression: Impression) -> np.ndarray:
+        """Length [mm], number [1], seed [mm, RAS], thresholds [1] at the mode, (7,)."""
+        return decode(self.network.read(impression)[0], impression)
+
+    def condition(
+        self,
+        impression: Impression,
+        parameters: tuple[Parameter, ...],
+        *,
+        generator: np.random.Generator,
+        num_samples: int = 1000,
+    ) -> Posterior:
+        """Posterior given what references say; arguments and errors as those of `MorphInfer.condition`."""
+        mean, covariance = self.network.read(impression)
+        if len(parameters) != len(mean) or not np.isfinite(mean).all():
+            raise InputError(
+                "morph-infer",
+                expected=f"{len(mean)} parameters, and weights that give numbers",
+                got=f"{[p.name for p in parameters]}",
+                advice="train the weights anew: gliocast train references",
+            )
+        return _normal_posterior(
+            mean,
+            covariance,
+            lambda coordinates: decode(coordinates, impression),
+            parameters,
+            "Learn-Morph-Infer, network that reads reference tumors",
+            generator=generator,
+            num_samples=num_samples,
+        )
+
+
+def _normal_posterior(
+    mean: np.ndarray,
+    covariance: np.ndarray,
+    place: Callable[[np.ndarray], np.ndarray],
+    parameters: tuple[Parameter, ...],
+    method: str,
+    *,
+    generator: np.random.Generator,
+    num_samples: int,
+) -> Posterior:
+    """Posterior whose coordinates are normal; `place` makes them parameters in natural units."""
+    factor = np.linalg.cholesky(covariance)
+    noise = generator.standard_normal((num_samples, len(mean)))
+    return Posterior(
+        parameters=parameters,
+        samples=place(mean + noise @ factor.T),
+        weights=np.full(num_samples, 1 / num_samples),
+        log_densities=-0.5 * np.sum(noise**2, axis=1) - float(np.log(np.diag(factor)).sum()),
+        mode=place(mean[None])[0],
+        diagnostics={"evaluations": 0.0},
+        method=method,
+    )

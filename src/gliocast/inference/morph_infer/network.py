@@ -88,16 +88,17 @@ class InverseNetwork(nn.Module):
                 fields = nn.functional.max_pool3d(fields, 2)
         pooled = torch.cat([fields.float().mean(dim=(2, 3, 4)), moments.float()], dim=1)
         with torch.autocast(windows.device.type, enabled=False):
-            return self.answer(pooled), self._factor(self.precision(pooled))
+            return self.answer(pooled), precision_factor(self.precision(pooled), self.config.num_outputs)
 
-    def _factor(self, entries: Tensor) -> Tensor:
-        count = self.config.num_outputs
-        rows, columns = torch.tril_indices(count, count, device=entries.device)
-        factor = entries.new_zeros(len(entries), count, count)
-        factor[:, rows, columns] = entries
-        diagonal = torch.diagonal(factor, dim1=1, dim2=2)
-        grown = torch.exp(_MAX_LOG_PRECISION * torch.tanh(diagonal / _MAX_LOG_PRECISION))
-        return torch.tril(factor, -1) + torch.diag_embed(grown)
+
+def precision_factor(entries: Tensor, count: int) -> Tensor:
+    """Lower triangular factor with a positive diagonal, (batch, count, count), of its entries as a layer gives them."""
+    rows, columns = torch.tril_indices(count, count, device=entries.device)
+    factor = entries.new_zeros(len(entries), count, count)
+    factor[:, rows, columns] = entries
+    diagonal = torch.diagonal(factor, dim1=1, dim2=2)
+    grown = torch.exp(_MAX_LOG_PRECISION * torch.tanh(diagonal / _MAX_LOG_PRECISION))
+    return torch.tril(factor, -1) + torch.diag_embed(grown)
 
 
 def inverse_loss(answer: Tensor, factor: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,10 +1,12 @@
-"""Weights of the network in a file: tensors in half precision and what they are for; loading runs no code."""
+"""Weights of the networks in files: tensors in half precision and what they are for; loading runs no code."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -12,11 +14,13 @@ from safetensors.torch import save_file
 
 from gliocast.core import InputError
 from gliocast.inference.morph_infer.network import InverseNetwork, NetworkConfig
+from gliocast.inference.morph_infer.reading import ReadingConfig, ReadingNetwork
+from gliocast.inference.morph_infer.references import REFERENCE_WIDTHS_MM
 from gliocast.inference.morph_infer.scaling import scaling_of
 from gliocast.inference.morph_infer.window import NUM_MOMENTS, WINDOW
 
-#: Changes when weights of before can't be used any more.
-_FORMAT = "gliocast morph-infer 1"
+#: Change when weights of before can't be used any more.
+_FORMAT, _READING_FORMAT = "gliocast morph-infer 1", "gliocast morph-infer-references 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +45,13 @@ def shipped_weights(model: str) -> Path:
     return Path(str(files("gliocast"))) / "weights" / f"morph-infer-{model}.safetensors"
 
 
+def shipped_reading() -> Path:
+    """The file of the weights that come with this package for the network that reads references."""
+    return Path(str(files("gliocast"))) / "weights" / "morph-infer-references.safetensors"
+
+
 def save_weights(path: Path, weights: Weights) -> None:
     """Write weights in half precision; the file carries the hash of its tensors."""
-    tensors = {name: tensor.half().contiguous() for name, tensor in weights.network.state_dict().items()}
     described = {
         "format": _FORMAT,
         "window": WINDOW,
@@ -51,42 +59,76 @@ def save_weights(path: Path, weights: Weights) -> None:
         "model": weights.model,
         "parametrization": weights.parametrization,
         "spacing_mm": weights.spacing_mm,
-        "hash": _hash(tensors),
     }
-    temporary = path.with_name(f".{path.name}.new")
-    save_file(tensors, temporary, metadata={"gliocast": json.dumps(described, sort_keys=True)})
-    temporary.replace(path)
+    _write(path, weights.network.state_dict(), described)
 
 
 def load_weights(path: Path) -> Weights:
-    """Read weights.
+    """Read weights of the network that looks at outlines.
 
     Raises:
         InputError: there are none, they don't fit this version, or the file isn't as it was written.
     """
+    described, tensors = _read(path, _FORMAT)
+    try:
+        config = NetworkConfig(**described["config"])
+        known = (config.num_outputs, config.num_moments, described["window"])
+        if known != (len(scaling_of(described["parametrization"]).names), NUM_MOMENTS, WINDOW):
+            raise _refuse(path, "weights that fit the code", "another number of parameters", "train them anew")
+        network = InverseNetwork(config)
+        network.load_state_dict(tensors)
+        return Weights(network.eval(), described["model"], described["parametrization"], float(described["spacing_mm"]))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _not_weights(path) from error
+
+
+def save_reading(path: Path, network: ReadingNetwork) -> None:
+    """Write weights of the network that reads references, in half precision."""
+    described = {"format": _READING_FORMAT, "config": asdict(network.config), "widths_mm": REFERENCE_WIDTHS_MM}
+    _write(path, network.state_dict(), described)
+
+
+def load_reading(path: Path) -> ReadingNetwork:
+    """Read weights of the network that reads references.
+
+    Raises:
+        InputError: there are none, they don't fit this version, or the file isn't as it was written.
+    """
+    described, tensors = _read(path, _READING_FORMAT)
+    try:
+        if described["widths_mm"] != list(REFERENCE_WIDTHS_MM):
+            raise _refuse(path, f"references of {REFERENCE_WIDTHS_MM} mm", "others", "train them anew")
+        network = ReadingNetwork(ReadingConfig(**described["config"]))
+        network.load_state_dict(tensors)
+        return network.eval()
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _not_weights(path) from error
+
+
+def _write(path: Path, tensors: Mapping[str, torch.Tensor], described: Mapping[str, object]) -> None:
+    half = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
+    metadata = {"gliocast": json.dumps({**described, "hash": _hash(half)}, sort_keys=True)}
+    temporary = path.with_name(f".{path.name}.new")
+    save_file(half, temporary, metadata=metadata)
+    temporary.replace(path)
+
+
+def _read(path: Path, form: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Description and tensors of a file of a format, in single precision."""
     if not path.exists():
         raise _refuse(path, "a file of weights", "none", "train them: gliocast train morph-infer")
     try:
         with safe_open(path, framework="pt") as file:
             described = json.loads((file.metadata() or {})["gliocast"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-        if described["format"] != _FORMAT or described["window"] != WINDOW:
-            raise _refuse(path, f"weights of format {_FORMAT}", f"{described['format']}", "train them anew")
-        if described["hash"] != _hash(tensors):
-            raise _refuse(path, "tensors with the hash that the file states", "others", "get the file again")
-        config = NetworkConfig(**described["config"])
-        if (
-            config.num_outputs != len(scaling_of(described["parametrization"]).names)
-            or config.num_moments != NUM_MOMENTS
-        ):
-            raise _refuse(path, "weights that fit the code", "another number of parameters", "train them anew")
-        network = InverseNetwork(config)
-        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise _refuse(path, "weights of the morph-infer network", "something else", "get the file again") from error
-    return Weights(network.eval(), described["model"], described["parametrization"], float(described["spacing_mm"]))
+        found, stated = described["format"], described["hash"]
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise _not_weights(path) from error
+    if found != form:
+        raise _refuse(path, f"weights of format {form}", f"{found}", "train them anew")
+    if stated != _hash(tensors):
+        raise _refuse(path, "tensors with the hash that the file states", "others", "get the file again")
+    return described, {name: tensor.float() for name, tensor in tensors.items()}
 
 
 def _hash(tensors: dict[str, torch.Tensor]) -> str:
@@ -99,3 +141,7 @@ def _hash(tensors: dict[str, torch.Tensor]) -> str:
 
 def _refuse(path: Path, expected: str, got: str, advice: str) -> InputError:
     return InputError(f"weights {path.name}", expected=expected, got=got, advice=advice)
+
+
+def _not_weights(path: Path) -> InputError:
+    return _refuse(path, "weights of the morph-infer network", "something else", "get the file again")

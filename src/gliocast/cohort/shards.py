@@ -1,0 +1,70 @@
+"""Numbered parts of a set on disk, each there as a whole or not at all."""
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from gliocast.core import InputError
+from gliocast.data import whole_file
+
+_DESCRIPTION = "set.json"
+
+
+def require_same_set(folder: Path, described: dict[str, object], kind: str) -> None:
+    """Raise InputError where a folder holds a set of another description."""
+    path = folder / _DESCRIPTION
+    if not path.exists():
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = "something else"
+    if found != json.loads(json.dumps(described)):
+        raise InputError(
+            f"training set {folder.name}",
+            expected=f"{kind} of the same model, seed and ranges",
+            got="others",
+            advice="pick another folder, or remove this one",
+        )
+
+
+def make_shards(
+    folder: Path,
+    described: dict[str, object],
+    paths: Sequence[Path],
+    make: Callable[[int], None],
+    *,
+    num_workers: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> None:
+    """Make those shards that aren't there; stopped at any moment, it goes on where it was.
+
+    Args:
+        folder: where they lie.
+        described: what the set depends on, written beside them.
+        paths: of all shards.
+        make: writes the shard of a number; it is sent to other processes.
+        num_workers: processes.
+        progress: called with the share that is there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / _DESCRIPTION) as path:
+        path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    absent = [index for index, path in enumerate(paths) if not path.exists()]
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress((len(paths) - len(absent) + done) / len(paths))
+
+    if num_workers == 1:
+        for done, index in enumerate(absent):
+            make(index)
+            tell(done + 1)
+        return
+    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(make, index) for index in absent]
+        for done, job in enumerate(as_completed(jobs)):
+            job.result()
+            tell(done + 1)
