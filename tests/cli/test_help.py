@@ -1,7 +1,6 @@
 """Help comes at once: it needs nothing of what the work needs."""
 
 import re
-import resource
 import subprocess
 import sys
 from importlib.metadata import version
@@ -27,8 +26,6 @@ HEAVY = (
     "lmfit",
 )
 
-#: The issue allows half a second of waiting; processor time is what a busy machine doesn't distort.
-MAX_SECONDS = 0.5
 
 LOADED = f"""
 import sys
@@ -57,16 +54,6 @@ def test_help_names_all_verbs():
 def test_help_imports_no_heavy_package(arguments):
     result = run(sys.executable, "-c", LOADED, *arguments)
     assert (result.returncode, result.stderr) == (0, "")
-
-
-def test_help_takes_less_than_half_a_second():
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run(COMMAND, "--help")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < MAX_SECONDS
 
 
 @pytest.mark.parametrize("verb", VERBS)
