@@ -326,6 +326,6 @@ def test_terminated_command_leaves_nothing(patient_folder, tmp_path):
         time.sleep(0.02)
     assert [path.name for path in home.iterdir()][0].startswith(".gliocast-")  # noqa: RUF015
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert (process.returncode, said) == (130, "gliocast: interrupted; no result was written\n")
     assert list(home.iterdir()) == []
