@@ -10,7 +10,7 @@ import numpy as np
 
 from gliocast.cohort.atlas_tumors import LEARNING_ACCURACY, TumorRanges, learning_forward
 from gliocast.cohort.courses import COURSE_SPACING_MM, NUM_MOMENTS, course, course_anatomy
-from gliocast.cohort.shards import make_shards, require_same_set
+from gliocast.cohort.shards import damaged, make_shards, require_same_set
 from gliocast.core import InputError, OutsideTissueError
 from gliocast.data import whole_file
 from gliocast.inference.morph_infer.references import NUM_SCALARS, NUM_VECTORS, REFERENCE_WIDTHS_MM, References
@@ -115,12 +115,7 @@ class ImpressionSet:
             with np.load(path, allow_pickle=False) as file:
                 return Lessons(**{name: file[name] for name in Lessons.__dataclass_fields__})
         except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise InputError(
-                f"training set, shard {path.name}",
-                expected="a shard as it was written",
-                got="a damaged file",
-                advice="remove it; it will be made again",
-            ) from error
+            raise damaged(path) from error
 
     def _path(self, index: int) -> Path:
         return self.folder / f"impressions-{index:05d}.npz"

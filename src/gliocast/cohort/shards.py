@@ -68,3 +68,13 @@ def make_shards(
         for done, job in enumerate(as_completed(jobs)):
             job.result()
             tell(done + 1)
+
+
+def damaged(path: Path) -> InputError:
+    """What to raise where a shard can't be read."""
+    return InputError(
+        f"training set, shard {path.name}",
+        expected="a shard as it was written",
+        got="a damaged file",
+        advice="remove it; it will be made again",
+    )

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from gliocast.cohort.atlas_tumors import LEARNING_ACCURACY, LEARNING_SPACING_MM, AtlasTumor, TumorSource
-from gliocast.cohort.shards import make_shards, require_same_set
+from gliocast.cohort.shards import damaged, make_shards, require_same_set
 from gliocast.core import Box, InputError
 from gliocast.data import whole_file
 
@@ -113,9 +113,4 @@ def _read(path: Path) -> list[AtlasTumor]:
             )
         ]
     except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(
-            f"training set, shard {path.name}",
-            expected="a shard as it was written",
-            got="a damaged file",
-            advice="remove it; it will be made again",
-        ) from error
+        raise damaged(path) from error

@@ -23,6 +23,7 @@ import numpy as np
 from scipy import ndimage
 
 from gliocast.core import Anatomy, Density, Forward, InputError, Parameter
+from gliocast.inference.morph_infer.window import require_outlines
 
 #: Widths of the references' fronts, lambda = sqrt(D_w / rho) [mm].
 REFERENCE_WIDTHS_MM = (1.0, 1.8, 3.2, 5.6)
@@ -107,13 +108,7 @@ class References:
             InputError: an outline is empty, or there is no tissue.
             OutsideTissueError: growth can't begin next to the middle of the core.
         """
-        if not (core.any() and whole.any()):
-            raise InputError(
-                "outlines",
-                expected="a tumor core and a whole tumor",
-                got="an outline without voxels",
-                advice="use another method: the network reads growth off the distance between two outlines",
-            )
+        require_outlines(core, whole)
         outer, inner = (self._outline(mask) for mask in (whole, core))
         seed = self._nearest_tissue(inner.center)
         shift = (outer.center - inner.center) / outer.radius

@@ -48,7 +48,7 @@ def look(core: np.ndarray, whole: np.ndarray, white: np.ndarray, gray: np.ndarra
     Raises:
         InputError: an outline is empty, or they lie on a grid that is turned.
     """
-    _require_outlines(core, whole)
+    require_outlines(core, whole)
     if not np.allclose(grid.affine[:3, :3], np.diag(grid.spacing)):
         raise InputError(
             "outlines", expected="a grid along R, A and S", got="another orientation", advice="resample them"
@@ -73,7 +73,7 @@ def look_at_patient(core: np.ndarray, whole: np.ndarray, anatomy: Anatomy, spaci
     Raises:
         InputError: an outline is empty.
     """
-    _require_outlines(core, whole)
+    require_outlines(core, whole)
     finest = max(1, round(spacing_mm / min(anatomy.grid.spacing)))
     fine = spacing_mm / finest
     center = anatomy.grid.world_from_voxel(_centroid(whole))
@@ -114,7 +114,8 @@ def cut(field: np.ndarray, lower: np.ndarray) -> np.ndarray:
     return cube
 
 
-def _require_outlines(core: np.ndarray, whole: np.ndarray) -> None:
+def require_outlines(core: np.ndarray, whole: np.ndarray) -> None:
+    """Raise InputError where an outline is empty."""
     if not (core.any() and whole.any()):
         raise InputError(
             "outlines",
