@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/gliocast demo --out $(OUT)
 
 test: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest -q
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -311,12 +311,13 @@ def test_float32_reaches_the_tolerance_that_models_use():
 
 
 def test_threads_give_the_same_solution():
+    """In single precision, as models use them; loops with threads take long to compile."""
     shape = (52, 50, 48)  # enough cells for threads to share them
-    lam, mu = random_moduli(shape)
-    pressure = ball(shape, SPACING, 9.0)
+    lam, mu = (m.astype(np.float32) for m in random_moduli(shape))
+    pressure = ball(shape, SPACING, 9.0).astype(np.float32)
     both = [Elasticity(lam, mu, SPACING, parallel=p).solve(pressure, tolerance=1e-1) for p in (True, False)]
     for a, b in zip(both[0].faces, both[1].faces, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-12 * abs(b).max())
+        np.testing.assert_allclose(a, b, atol=1e-4 * abs(b).max())
 
 
 # Two implementations
