@@ -1,5 +1,7 @@
 """The shipped networks on tumors that they never saw."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from gliocast.cohort.courses import course_anatomy
 from gliocast.core import SCHEMAS, InputError, LabelMap, dice
 from gliocast.growth import MassEffect, Simulator
 from gliocast.inference.morph_infer import load_weights, shipped_weights
-from gliocast.pipeline.morph_infer import MorphInferOptions, answered, morph_infer
+from gliocast.pipeline.morph_infer import MorphInferOptions, answered, drawn_closer, morph_infer
 from gliocast.problem import outline_problem
 
 ANATOMY = learning_anatomy()
@@ -42,7 +44,7 @@ def test_weights_come_with_the_package_and_say_what_they_are_for(model):
 
 
 def test_the_network_comes_near_and_its_refinement_nearer(problem, truth):
-    options = MorphInferOptions(num_samples=200, refinement="none", network="outlines")
+    options = MorphInferOptions(num_samples=200, closer=False, refinement="none", network="outlines")
     network = morph_infer(problem, generator=np.random.default_rng(0), options=options)
     refined = morph_infer(problem, generator=np.random.default_rng(0), options=MorphInferOptions(num_samples=200))
     overlaps = [
@@ -62,11 +64,23 @@ def test_the_network_that_reads_references_comes_near(tumor):
     core, whole = (density > level for level in tumor.thresholds)
     labels = LabelMap(np.select([core, whole], [1, 2]).astype(np.uint8), anatomy.grid, SCHEMAS["brats-2021"])
     problem, _ = outline_problem(labels, anatomy)
-    options = MorphInferOptions(num_samples=200, refinement="none")
-    answer = morph_infer(problem, generator=np.random.default_rng(0), options=options)
-    assert "reference" in answer.method
-    found = learning_forward("fisher-kolmogorov")(answer.mode[:5], anatomy, days=[1.0])[0].data
-    assert min(dice(found > level, density > level) for level in (0.01, 0.1)) > 0.75
+    overlaps = {}
+    for closer in (False, True):
+        options = MorphInferOptions(num_samples=200, closer=closer, refinement="none")
+        answer = morph_infer(problem, generator=np.random.default_rng(0), options=options)
+        assert "reference" in answer.method
+        found = learning_forward("fisher-kolmogorov")(answer.mode[:5], anatomy, days=[1.0])[0].data
+        overlaps[closer] = [dice(found > level, density > level) for level in (0.01, 0.1)]
+    assert min(overlaps[False]) > 0.75
+    assert min(overlaps[True]) > 0.95  # some thirty solves later
+    assert "drawn to the outlines" in answer.method
+
+
+def test_an_answer_from_which_nothing_grows_stays_as_it_is(problem):
+    options = MorphInferOptions(num_samples=50, refinement="none")
+    answer = answered(problem, options, generator=np.random.default_rng(0))
+    away = replace(answer, mode=answer.mode + np.array([0, 0, 500, 500, 500, 0, 0]))
+    assert drawn_closer(problem, away, options, generator=np.random.default_rng(0)) is away
 
 
 def test_the_network_that_reads_references_is_for_growth_that_it_learned_from(problem):

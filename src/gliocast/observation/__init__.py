@@ -13,17 +13,20 @@ from gliocast.observation.misfit import Misfit, misfit
 from gliocast.observation.mri import OutlineLikelihood
 from gliocast.observation.pet import PET_NOISE, PET_UPTAKE, PETLikelihood, normalize_uptake
 from gliocast.observation.rater import LabelErrors, draw_outlines
+from gliocast.observation.surface import Crossing, Surface
 
 __all__ = [
     "PET_NOISE",
     "PET_UPTAKE",
     "VISIBILITY_WIDTH",
+    "Crossing",
     "DoubleLogisticOutline",
     "JointObservation",
     "LabelErrors",
     "Misfit",
     "OutlineLikelihood",
     "PETLikelihood",
+    "Surface",
     "core_outline",
     "correlated_noise",
     "correlation_from_fwhm",

@@ -35,6 +35,7 @@ from gliocast.core.box import Box, bounding_box
 from gliocast.core.volume import require_shape
 from gliocast.observation.displacement import displacement_of
 from gliocast.observation.rater import LabelErrors, draw_within_reach
+from gliocast.observation.surface import Surface
 from gliocast.observation.tempering import Tempering, require_residuals, require_tempering, weight_of_scan
 from gliocast.observation.visibility import (
     best_missed,
@@ -134,6 +135,11 @@ class OutlineLikelihood:
     def observed(self) -> np.ndarray:
         """Shares of each voxel inside core and whole-tumor outline, (2, x, y, z)."""
         return np.stack([self.core, self.whole])
+
+    def surfaces(self, tissue: np.ndarray) -> tuple[Surface, ...]:
+        """Of the outlines inside tissue (bool, shape of the grid), one for each of the `parameters`."""
+        masks = (self.core, self.whole)[-len(self.parameters) :]
+        return tuple(Surface.of(mask, tissue, self.grid.spacing) for mask in masks)
 
     def log_likelihood(self, density: Density, values: np.ndarray) -> float:
         """Composite log-likelihood of the outlines given the density and thresholds [1]."""

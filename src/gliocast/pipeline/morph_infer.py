@@ -1,4 +1,4 @@
-"""Learn-Morph-Infer on a patient: a network answers from the outlines, a search refines that in the patient's anatomy.
+"""Learn-Morph-Infer on a patient: a network answers, some solves draw that to the outlines, a search refines it.
 
 For Fisher-Kolmogorov growth the answer comes from the network that reads reference tumors; for mass effect, and on
 demand, from the one that looks at the outlines themselves, as in the paper.
@@ -16,7 +16,7 @@ import numpy as np
 
 from gliocast.anatomy import AnatomyEstimate
 from gliocast.cohort.atlas_tumors import learning_anatomy, learning_forward
-from gliocast.core import Density, InputError, LabelMap, Posterior
+from gliocast.core import ConvergenceError, Density, InputError, LabelMap, Posterior
 from gliocast.growth import Held
 from gliocast.inference import LaplaceOptions, laplace_around, straighten
 from gliocast.inference.morph_infer import (
@@ -31,7 +31,10 @@ from gliocast.inference.morph_infer import (
     shipped_weights,
 )
 from gliocast.observation import OutlineLikelihood
-from gliocast.problem import Problem, temper
+from gliocast.problem import Belief, Problem, match, temper
+
+#: Samples that the covariance of an answer is taken from, at least [1].
+_FEWEST_SAMPLES = 1000
 
 Refinement = Literal["none", "map", "tmcmc"]
 Network = Literal["references", "outlines"]
@@ -43,13 +46,16 @@ class MorphInferOptions:
 
     Args:
         num_samples: posterior samples.
-        refinement: what follows the network's answer: "none", "map" or "tmcmc".
+        closer: whether the network's answer is drawn to the outlines by some thirty solves, see `problem.match`. Not
+            where growth is expensive and has a cheaper one: its refinement looks closer by itself.
+        refinement: what follows: "none", "map" or "tmcmc".
         network: which one answers: the one that reads "references", which is for Fisher-Kolmogorov growth, or the one
             that looks at the "outlines". None for references where growth allows it.
         weights: file of the network's weights; None for those that are shipped.
     """
 
     num_samples: int = 1000
+    closer: bool = True
     refinement: Refinement = "map"
     network: Network | None = None
     weights: Path | None = None
@@ -91,9 +97,11 @@ def morph_infer(
     options = options or MorphInferOptions()
     answer = answered(problem, options, generator=generator)
     if note is not None:
-        note(
-            f"network: {', '.join(f'{p.symbol} {x:.3g}' for p, x in zip(answer.parameters, answer.mode, strict=True))}"
-        )
+        note(f"network: {_written(answer)}")
+    if options.closer and problem.cheaper is None:
+        answer = drawn_closer(problem, answer, options, generator=generator, progress=progress)
+        if note is not None:
+            note(f"closer look: {_written(answer)}")
     return refined(problem, answer, options, generator=generator, checkpoint=checkpoint, progress=progress, note=note)
 
 
@@ -105,7 +113,7 @@ def answered(problem: Problem, options: MorphInferOptions, *, generator: np.rand
             "morph-infer", expected="outlines of core and whole tumor", got="other data", advice="use another method"
         )
     core, whole, anatomy = outlines.core >= 0.5, outlines.whole >= 0.5, problem.anatomy
-    num_samples = options.num_samples
+    num_samples = max(options.num_samples, _FEWEST_SAMPLES) if options.closer else options.num_samples
     model = "mass-effect" if isinstance(problem.forward, Held) else "fisher-kolmogorov"
     if (options.network or ("references" if model == "fisher-kolmogorov" else "outlines")) == "outlines":
         estimator = MorphInfer(load_weights(options.weights or shipped_weights(model)))
@@ -114,6 +122,37 @@ def answered(problem: Problem, options: MorphInferOptions, *, generator: np.rand
     reader = ReferenceReader(load_reading(options.weights or shipped_reading()))
     impression = References(learning_forward("fisher-kolmogorov"), anatomy).look(core, whole)
     return reader.condition(impression, problem.parameters, generator=generator, num_samples=num_samples)
+
+
+def drawn_closer(
+    problem: Problem,
+    answer: Posterior,
+    options: MorphInferOptions,
+    *,
+    generator: np.random.Generator,
+    progress: Callable[[float], None] | None = None,
+) -> Posterior:
+    """A network's answer drawn to the outlines of a problem by a few steps of least displacements.
+
+    The answer stays as it is where nothing can grow from it.
+
+    Args:
+        problem: of outlines.
+        answer: the network's, with a thousand samples or more.
+        options: how many samples to draw.
+        generator: source of randomness.
+        progress: called with the fraction of the expected work that is done.
+    """
+    try:
+        found = match(problem, Belief.of(answer), progress=progress)
+    except ConvergenceError:
+        return answer
+    method = f"{answer.method}, drawn to the outlines"
+    return found.posterior(method, generator=generator, num_samples=options.num_samples)
+
+
+def _written(answer: Posterior) -> str:
+    return ", ".join(f"{p.symbol} {x:.3g}" for p, x in zip(answer.parameters, answer.mode, strict=True))
 
 
 def refined(
