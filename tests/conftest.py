@@ -29,6 +29,13 @@ INTENSITIES = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file run one after the other, in one process: what they share is made and compiled once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 def _small_patient_arrays() -> dict[str, np.ndarray]:
     """Scans (int16) and labels (uint8; 1, 2, 4) of an ellipsoid brain with cortex, ventricles and one tumor."""
     generator = np.random.default_rng(0)

@@ -24,6 +24,9 @@ _FAINTEST = 1e-6
 #: draws fits to wide fronts, all the more the larger it is.
 _FLATTEST = 0.03
 
+#: What lies farther away lies this far [voxels]: a logit that has no slope any more tells no distance.
+_FARTHEST = 8.0
+
 #: Edge of the blocks of tissue whose displacements may err alike [mm].
 _BLOCK_MM = 8.0
 
@@ -88,7 +91,7 @@ class Crossing:
 
     def displacements(self, level: float) -> np.ndarray:
         """By how much the level set of a logit lies outside of the outline [voxels], (num_pairs,)."""
-        return (self.logit - level) / self.fall
+        return np.clip((self.logit - level) / self.fall, -_FARTHEST, _FARTHEST)
 
 
 def _logit(density: np.ndarray) -> np.ndarray:

@@ -269,7 +269,7 @@ _KNOWN = (
     Method("tmcmc", "transitional Markov chain Monte Carlo", _tmcmc_options, _tmcmc, resumes=True),
     Method("npe", "sequential neural posterior estimation", _npe_options, _npe, resumes=True),
     Method("morph-infer", "Learn-Morph-Infer, refined by a search", _morph_infer_options("map"), _morph_infer),
-    Method("morph-infer-network", "Learn-Morph-Infer, the network alone", _morph_infer_options("none"), _morph_infer),
+    Method("morph-infer-network", "Learn-Morph-Infer without a search", _morph_infer_options("none"), _morph_infer),
     Method(
         "morph-infer-tmcmc",
         "Learn-Morph-Infer, refined by transitional Markov chain Monte Carlo",
