@@ -12,6 +12,10 @@ What displacements have beyond the variance of half a voxel is the error of the 
 robustly, because a second focus must not move the rest. Neighbors err alike, so pairs of voxels count what the
 covariance of scores in blocks of tissue leaves them (magnitude adjustment, as in `gliocast.observation.tempering`).
 
+Displacements say where the mode is, and not how sure that is: what was believed before comes from the same outlines,
+and secants find information along ridges where there is none. So a belief moves, but becomes no narrower; how sure one
+may be is for what follows, a likelihood or a sampler, to say.
+
 Source: Nocedal & Wright, Numerical Optimization (2006), Chapters 10 and 11 (Broyden's update); Huber, Robust Statistics
 (1981); Pauli, Racugno & Ventura, Statistica Sinica 21 (2011).
 """
@@ -50,8 +54,8 @@ _FEWEST_PAIRS = 8
 #: Longest step, in standard deviations of what was believed before [1].
 _LONGEST_STEP = 2.5
 
-#: Growth isn't linear over a step: this share of its square counts as variance; and this share of the variance before
-#: is never taken away, which makes the errors of a match about as large as it states [1].
+#: Growth isn't linear over a step: this share of its square, and this share of the variance before, count as variance
+#: where a stride or the shortness of a step is measured [1].
 _DOUBT, _KEPT = 0.25, 0.05
 
 
@@ -196,7 +200,12 @@ class _Looks:
         ends = np.cumsum([0, *(surface.block.max(initial=-1) + 1 for surface in self._surfaces)])
         self._block = np.concatenate([s.block + end for s, end in zip(self._surfaces, ends, strict=False)])
         self.num_solves = 0
-        self._best = self._look(before.mean, before.covariance)
+        first = self._look(before.mean, before.covariance)
+        if first is None:
+            raise ConvergenceError(
+                "fit", expected="growth where it is believed to be", got="none", advice="check tissue and labels"
+            )
+        self._best: _Look = first
         self._step, self._covariance = self._least_squares(self._best)
 
     def advance(self) -> bool:
@@ -218,22 +227,16 @@ class _Looks:
     def conclude(self) -> tuple[Belief, float]:
         """The belief that the best look leads to, and the robust standard deviation of the displacements there."""
         step, covariance, deviation = self._weighed(self._best)
-        step = self._shortened(step)
-        covariance = covariance + _KEPT * self._before.covariance + _DOUBT * np.outer(self._step, self._step)
-        return Belief(self._best.point + step, covariance), deviation
+        return Belief(self._best.point + self._shortened(step), covariance + self._before.covariance), deviation
 
     def _look(self, point: np.ndarray, covariance: np.ndarray | None = None) -> _Look | None:
-        """What is seen at a point; sensitivities anew where a covariance is given that tells how far to look for them.
+        """What is seen at a point, None where growth can't begin.
 
-        None where growth can't begin, unless there is nothing else to see.
+        Sensitivities are taken anew where a covariance tells how far to look; else those of the best look are updated.
         """
         strides = np.zeros((0, len(point))) if covariance is None else self._strides(covariance)
         middle, *around = self._cross(np.concatenate([point[None], point + strides]))
         if middle is None:
-            if self.num_solves == 1 + len(strides):
-                raise ConvergenceError(
-                    "fit", expected="growth where it is believed to be", got="none", advice="check tissue and labels"
-                )
             return None
         displaced = self._displacements(middle, point)
         if covariance is None:
