@@ -120,8 +120,8 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - since)
             rows[name].append(errors(grown(forward, point[:5], anatomy), truth, anatomy))
         if answers and problem.cheaper is None:
-            since, generator = time.perf_counter(), np.random.default_rng(number)
-            answers[0] = drawn_closer(problem, answers[0], MorphInferOptions(), generator=generator)
+            since = time.perf_counter()
+            answers[0] = drawn_closer(problem, answers[0])
             seconds["drawn"].append(time.perf_counter() - since)
             rows["drawn"].append(errors(grown(forward, answers[0].mode[:5], anatomy), truth, anatomy))
             covered["drawn"].append(calibration(answers[0], tumor))

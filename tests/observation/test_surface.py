@@ -18,7 +18,7 @@ def front(radius, width):
 
 def test_pairs_are_neighbors_on_both_sides_of_the_outline():
     ball = RADII < 9
-    surface = Surface.of(ball, EVERYWHERE, SPACING)
+    surface = Surface.of(ball, EVERYWHERE)
     inside, outside = (np.stack(np.unravel_index(part, SHAPE)) for part in (surface.inside, surface.outside))
     assert ball[tuple(inside)].all()
     assert not ball[tuple(outside)].any()
@@ -30,7 +30,7 @@ def test_pairs_are_neighbors_on_both_sides_of_the_outline():
 def test_what_borders_on_fluid_is_no_surface():
     tissue = EVERYWHERE.copy()
     tissue[20:] = False
-    surface = Surface.of(RADII < 9, tissue, SPACING)
+    surface = Surface.of(RADII < 9, tissue)
     for part in (surface.inside, surface.outside):
         assert (np.unravel_index(part, SHAPE)[0] < 20).all()
 
@@ -38,7 +38,7 @@ def test_what_borders_on_fluid_is_no_surface():
 @pytest.mark.parametrize("width", [0.5, 2.0, 6.0])
 def test_displacements_of_the_right_density_are_those_of_voxels(width):
     """Uniform over half a voxel to both sides, whatever the width of the front."""
-    displaced = Surface.of(RADII < 9, EVERYWHERE, SPACING).cross(front(9, width)).displacements(0.0)
+    displaced = Surface.of(RADII < 9, EVERYWHERE).cross(front(9, width)).displacements(0.0)
     assert abs(displaced.mean()) < 0.02
     assert displaced.var() == pytest.approx(1 / 12, rel=0.1)
     assert np.abs(displaced).max() < 0.51
@@ -47,7 +47,7 @@ def test_displacements_of_the_right_density_are_those_of_voxels(width):
 @pytest.mark.parametrize("width", [0.5, 2.0])
 def test_displacements_say_how_far_a_level_set_lies_outside(width):
     """Along the axes; a radial way is shorter by the mean cosine over faces, two thirds."""
-    crossing = Surface.of(RADII < 9, EVERYWHERE, SPACING).cross(front(10, width))
+    crossing = Surface.of(RADII < 9, EVERYWHERE).cross(front(10, width))
     assert 1.0 < np.median(crossing.displacements(0.0)) < 1.8
     assert abs(np.median(crossing.displacements(1 / width))) < 0.05
 
@@ -57,7 +57,7 @@ def test_shares_of_voxels_say_where_between_two_the_outline_passes():
     shares = fine.reshape(40, 4, 36, 4, 32, 4).mean(axis=(1, 3, 5))
     radii = np.linalg.norm(np.moveaxis(np.indices(SHAPE), 0, -1) + 0.375 - 14.7, axis=-1)
     density = 1 / (1 + np.exp((radii - 9) / 2))
-    surfaces = (Surface.of(part, EVERYWHERE, SPACING) for part in (shares >= 0.5, shares))
+    surfaces = (Surface.of(part, EVERYWHERE) for part in (shares >= 0.5, shares))
     binary, partial = (surface.cross(density).displacements(0.0).std() for surface in surfaces)
     assert partial < 0.5 * binary
 

@@ -4,7 +4,6 @@ from gliocast.inference.cma import CMAOptions, Mode, cma_search, log_posterior
 from gliocast.inference.gauss_newton import GaussNewtonOptions, Linearization, gauss_newton, linearize
 from gliocast.inference.laplace import LaplaceOptions, laplace, laplace_around
 from gliocast.inference.mode import find_mode
-from gliocast.inference.normal import normal_posterior
 from gliocast.inference.prior import IndependentPrior, UniformPrior, bend, straighten
 from gliocast.inference.tmcmc import Reference, TMCMCOptions, tmcmc
 
@@ -26,7 +25,6 @@ __all__ = [
     "laplace_around",
     "linearize",
     "log_posterior",
-    "normal_posterior",
     "straighten",
     "tmcmc",
 ]

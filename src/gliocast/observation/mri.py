@@ -139,7 +139,7 @@ class OutlineLikelihood:
     def surfaces(self, tissue: np.ndarray) -> tuple[Surface, ...]:
         """Of the outlines inside tissue (bool, shape of the grid), one for each of the `parameters`."""
         masks = (self.core, self.whole)[-len(self.parameters) :]
-        return tuple(Surface.of(mask, tissue, self.grid.spacing) for mask in masks)
+        return tuple(Surface.of(mask, tissue) for mask in masks)
 
     def log_likelihood(self, density: Density, values: np.ndarray) -> float:
         """Composite log-likelihood of the outlines given the density and thresholds [1]."""

@@ -27,9 +27,6 @@ _FLATTEST = 0.03
 #: What lies farther away lies this far [voxels]: a logit that has no slope any more tells no distance.
 _FARTHEST = 8.0
 
-#: Edge of the blocks of tissue whose displacements may err alike [mm].
-_BLOCK_MM = 8.0
-
 
 @dataclass(frozen=True, eq=False)
 class Surface:
@@ -39,22 +36,19 @@ class Surface:
         inside: flat indices of the voxels inside, (num_pairs,).
         outside: of their neighbors outside, (num_pairs,).
         share: of the way from one to the other at which the outline passes [1], (num_pairs,).
-        block: number of the block of tissue that the pair lies in, (num_pairs,).
     """
 
     inside: np.ndarray
     outside: np.ndarray
     share: np.ndarray
-    block: np.ndarray
 
     @classmethod
-    def of(cls, outline: np.ndarray, tissue: np.ndarray, spacing: tuple[float, float, float]) -> "Surface":
+    def of(cls, outline: np.ndarray, tissue: np.ndarray) -> "Surface":
         """The surface of an outline inside tissue; where it borders on fluid it shows the anatomy and not the front.
 
         Args:
             outline: share of each voxel inside [1], or bool, (x, y, z).
             tissue: voxels where cells can live, bool, the same shape.
-            spacing: edges of a voxel [mm].
         """
         inside = outline >= 0.5
         index = np.arange(outline.size).reshape(outline.shape)
@@ -66,10 +60,7 @@ class Surface:
             other.append(np.where(here, m, n)[crossed])
         a, b = np.concatenate(one), np.concatenate(other)
         within, without = (np.asarray(outline, float).reshape(-1)[part] for part in (a, b))
-        edges = [max(1, round(_BLOCK_MM / h)) for h in spacing]
-        places = np.stack(np.unravel_index(a, outline.shape)) // np.array(edges)[:, None]
-        _, block = np.unique(places, axis=1, return_inverse=True)
-        return cls(a, b, (within - 0.5) / (within - without), block.reshape(-1))
+        return cls(a, b, (within - 0.5) / (within - without))
 
     def cross(self, density: np.ndarray) -> "Crossing":
         """What a density, (x, y, z), says at the surface."""

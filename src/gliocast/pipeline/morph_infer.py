@@ -31,7 +31,7 @@ from gliocast.inference.morph_infer import (
     shipped_weights,
 )
 from gliocast.observation import OutlineLikelihood
-from gliocast.problem import Belief, Problem, match, temper
+from gliocast.problem import Problem, match, temper
 
 #: Samples that the covariance of an answer is taken from, at least [1].
 _FEWEST_SAMPLES = 1000
@@ -99,21 +99,21 @@ def morph_infer(
     if note is not None:
         note(f"network: {_written(answer)}")
     if options.closer and problem.cheaper is None:
-        answer = drawn_closer(problem, answer, options, generator=generator, progress=progress)
+        answer = drawn_closer(problem, answer, progress=progress)
         if note is not None:
-            note(f"closer look: {_written(answer)}")
+            note(f"drawn to the outlines: {_written(answer)}")
     return refined(problem, answer, options, generator=generator, checkpoint=checkpoint, progress=progress, note=note)
 
 
 def answered(problem: Problem, options: MorphInferOptions, *, generator: np.random.Generator) -> Posterior:
-    """The network's answer alone; arguments and errors as those of `morph_infer`."""
+    """The network's answer alone, with so many samples that their covariance is known; else as `morph_infer`."""
     outlines = problem.observation
     if not isinstance(outlines, OutlineLikelihood):
         raise InputError(
             "morph-infer", expected="outlines of core and whole tumor", got="other data", advice="use another method"
         )
     core, whole, anatomy = outlines.core >= 0.5, outlines.whole >= 0.5, problem.anatomy
-    num_samples = max(options.num_samples, _FEWEST_SAMPLES) if options.closer else options.num_samples
+    num_samples = max(options.num_samples, _FEWEST_SAMPLES)
     model = "mass-effect" if isinstance(problem.forward, Held) else "fisher-kolmogorov"
     if (options.network or ("references" if model == "fisher-kolmogorov" else "outlines")) == "outlines":
         estimator = MorphInfer(load_weights(options.weights or shipped_weights(model)))
@@ -124,35 +124,22 @@ def answered(problem: Problem, options: MorphInferOptions, *, generator: np.rand
     return reader.condition(impression, problem.parameters, generator=generator, num_samples=num_samples)
 
 
-def drawn_closer(
-    problem: Problem,
-    answer: Posterior,
-    options: MorphInferOptions,
-    *,
-    generator: np.random.Generator,
-    progress: Callable[[float], None] | None = None,
-) -> Posterior:
-    """A network's answer drawn to the outlines of a problem by a few steps of least displacements.
-
-    The answer stays as it is where nothing can grow from it.
-
-    Args:
-        problem: of outlines.
-        answer: the network's, with a thousand samples or more.
-        options: how many samples to draw.
-        generator: source of randomness.
-        progress: called with the fraction of the expected work that is done.
-    """
+def drawn_closer(problem: Problem, answer: Posterior, *, progress: Callable[[float], None] | None = None) -> Posterior:
+    """A network's answer drawn to the outlines of a problem; as it is where nothing can grow from it."""
     try:
-        found = match(problem, Belief.of(answer), progress=progress)
+        return match(problem, answer, progress=progress)
     except ConvergenceError:
         return answer
-    method = f"{answer.method}, drawn to the outlines"
-    return found.posterior(method, generator=generator, num_samples=options.num_samples)
 
 
 def _written(answer: Posterior) -> str:
     return ", ".join(f"{p.symbol} {x:.3g}" for p, x in zip(answer.parameters, answer.mode, strict=True))
+
+
+def _first_samples(answer: Posterior, count: int) -> Posterior:
+    """A network's answer with fewer of its samples, which are drawn independently."""
+    weights = np.full(count, 1 / count)
+    return replace(answer, samples=answer.samples[:count], weights=weights, log_densities=answer.log_densities[:count])
 
 
 def refined(
@@ -167,11 +154,11 @@ def refined(
 ) -> Posterior:
     """Posterior of the problem, found in narrow ranges around the network's answer, as the paper proposes.
 
-    "map" climbs to the mode from the answer and takes the Laplace approximation there; "tmcmc" tempers from the
-    answer's normal distribution to the posterior.
+    "none" leaves the answer as it is; "map" climbs to the mode from there and takes the Laplace approximation at it;
+    "tmcmc" tempers from the answer's normal distribution to the posterior.
     """
     if options.refinement == "none":
-        return answer
+        return _first_samples(answer, options.num_samples)
     tempered = temper(
         problem,
         start=answer.mode,

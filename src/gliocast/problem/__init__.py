@@ -3,7 +3,7 @@
 from gliocast.problem.first_visit import OutlineStart, density_from_adc
 from gliocast.problem.grown import NUM_PREDICTIVE, GrownSamples, grow_samples
 from gliocast.problem.maps import EXCEEDED_DENSITIES, PredictiveMaps, predictive_maps
-from gliocast.problem.matching import Belief, Match, MatchOptions, match
+from gliocast.problem.matching import MatchOptions, match
 from gliocast.problem.mri_pet import IDENTIFIABLE_RANGES, PAPER_RANGES, mri_pet_problem
 from gliocast.problem.outlines import INFERENCE_ACCURACY, INFERENCE_SPACING_MM, Guess, outline_problem
 from gliocast.problem.problem import Problem
@@ -20,10 +20,8 @@ __all__ = [
     "NUM_PREDICTIVE",
     "NUM_REPLICATES",
     "PAPER_RANGES",
-    "Belief",
     "GrownSamples",
     "Guess",
-    "Match",
     "MatchOptions",
     "OutlineStart",
     "PredictiveCheck",

@@ -1,5 +1,6 @@
 """The trained networks as estimators: outlines, or what references say of them, in; posterior out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -12,7 +13,6 @@ from gliocast.inference.morph_infer.references import Impression
 from gliocast.inference.morph_infer.scaling import Scaling, scaling_of
 from gliocast.inference.morph_infer.weights import Weights
 from gliocast.inference.morph_infer.window import Window, mirrored
-from gliocast.inference.normal import normal_posterior
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class MorphInfer:
                 got=f"{[p.name for p in parameters]}",
                 advice="use weights of the time-independent parametrization",
             )
-        return normal_posterior(
+        return _normal_posterior(
             mean,
             np.linalg.inv(factor @ factor.T),
             lambda scaled: self._placed(scaled, window),
@@ -132,7 +132,7 @@ class ReferenceReader:
                 got=f"{[p.name for p in parameters]}",
                 advice="train the weights anew: gliocast train references",
             )
-        return normal_posterior(
+        return _normal_posterior(
             mean,
             covariance,
             lambda coordinates: decode(coordinates, impression),
@@ -141,3 +141,27 @@ class ReferenceReader:
             generator=generator,
             num_samples=num_samples,
         )
+
+
+def _normal_posterior(
+    mean: np.ndarray,
+    covariance: np.ndarray,
+    place: Callable[[np.ndarray], np.ndarray],
+    parameters: tuple[Parameter, ...],
+    method: str,
+    *,
+    generator: np.random.Generator,
+    num_samples: int,
+) -> Posterior:
+    """Posterior whose coordinates are normal; `place` makes them parameters in natural units."""
+    factor = np.linalg.cholesky(covariance)
+    noise = generator.standard_normal((num_samples, len(mean)))
+    return Posterior(
+        parameters=parameters,
+        samples=place(mean + noise @ factor.T),
+        weights=np.full(num_samples, 1 / num_samples),
+        log_densities=-0.5 * np.sum(noise**2, axis=1) - float(np.log(np.diag(factor)).sum()),
+        mode=place(mean[None])[0],
+        diagnostics={"evaluations": 0.0},
+        method=method,
+    )
