@@ -9,13 +9,23 @@ tissue. Truth and answer are solved on the same voxels. A tumor with less than a
 like any other; a second line leaves such tumors out of that column. Synthetic data throughout.
 
     python validation/morph_infer.py --model fisher-kolmogorov --spacing 2 --tumors 200 --refine
+
+Processes take a tumor each. With `--folder`, tumors measured before with the same options aren't measured again.
 """
 
 import argparse
+import json
+import os
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
+import numba
 import numpy as np
 
 from gliocast.cohort import atlas_anatomy
@@ -28,6 +38,7 @@ from gliocast.cohort.atlas_tumors import (
     learning_forward,
 )
 from gliocast.core import SCHEMAS, Anatomy, ConvergenceError, InputError, LabelMap, Posterior, dice
+from gliocast.data import whole_file
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import MassEffect, Simulator
 from gliocast.inference.morph_infer import MorphInfer, load_weights, look_at_patient, shipped_weights
@@ -38,6 +49,7 @@ from gliocast.problem import Problem, outline_problem
 TEST_SEED = 1000
 NETWORKS = ("references", "outlines")
 LEVELS = (0.01, 0.1, 0.8)
+INTERVALS = (0.5, 0.8, 0.95)
 FAINTEST = 0.01
 DENSE_MM3 = 1000.0
 
@@ -45,6 +57,100 @@ PAPER = {
     "fisher-kolmogorov": {"network": (0.943, 0.932, 0.861, 0.057), "time-dependent": (0.607, 0.558, 0.423, 0.463)},
     "mass-effect": {"network": (0.886, 0.850, 0.783, 0.054), "time-dependent": (0.846, 0.807, 0.737, 0.087)},
 }
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one way to answer came to on one tumor.
+
+    Args:
+        errors: Dice at each level, mean absolute error in white matter, gray matter, fluid and all tissue.
+        seconds: that the answer took, what it builds on not counted.
+        covered: whether each central interval covers each true parameter; empty where the answer has none.
+    """
+
+    errors: list[float]
+    seconds: float
+    covered: list[list[bool]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One tumor: its number, whether it has a milliliter above the densest level, and a row for each way to answer."""
+
+    number: int
+    dense: bool
+    rows: dict[str, Row]
+
+    def __str__(self) -> str:
+        shown = " ".join(f"{name} {np.round(row.errors, 3).tolist()}" for name, row in self.rows.items())
+        return f"tumor {self.number}: {shown}"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is measured on each tumor."""
+
+    model: str
+    spacing: int
+    networks: tuple[str, ...]
+    weights: Path | None
+    refine: bool
+
+    def __call__(self, number: int) -> Measured:
+        """Measure one tumor."""
+        numba.set_num_threads(1)
+        forward, anatomy = learning_forward(self.model), anatomy_of(self.spacing)
+        tumor = TumorSource(self.model, TEST_SEED)[number]
+        truth = grown(forward, tumor.identifiable, anatomy)
+        assert truth is not None  # the source keeps tumors that grow
+        core, whole = (truth > level for level in tumor.thresholds)
+        problem = problem_of(self.model, core, whole, anatomy)
+        weights = load_weights(self.weights or shipped_weights(self.model))
+        if weights.parametrization == "time-independent":
+            answers = self._answers(problem, number)
+            points = {name: (answer.mode, seconds) for name, (answer, seconds) in answers.items()}
+            covered = {name: covers(answer, tumor) for name, (answer, _) in answers.items()}
+        else:
+            window = look_at_patient(core, whole, anatomy, weights.spacing_mm)
+            points, covered = {"outlines": timed(lambda: MorphInfer(weights).point(window))}, {"outlines": []}
+        rows = {
+            name: Row(errors(grown(forward, point[:5], anatomy), truth, anatomy), seconds, covered[name])
+            for name, (point, seconds) in points.items()
+        }
+        dense = np.count_nonzero(truth > LEVELS[-1]) * anatomy.grid.voxel_volume > DENSE_MM3
+        return Measured(number, bool(dense), rows)
+
+    def _answers(self, problem: Problem, number: int) -> dict[str, tuple[Posterior, float]]:
+        """Each answer and its seconds; one that starts from another takes the seconds from there on."""
+        answers = {}
+        for name in self.networks:
+            choice = MorphInferOptions(network=name, refinement="none", weights=self.weights)
+            generator = np.random.default_rng(number)
+            answers[name] = timed(lambda: answered(problem, choice, generator=generator))  # noqa: B023
+        first, _ = answers[self.networks[0]]
+        if problem.cheaper is None:
+            answers["drawn"] = timed(lambda: drawn_closer(problem, first))
+        if self.refine:
+            start, _ = answers.get("drawn", (first, 0.0))
+            generator = np.random.default_rng(number)
+            answers["refined"] = timed(lambda: refined(problem, start, MorphInferOptions(), generator=generator))
+        return answers
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What a function returns, and the seconds it took."""
+    since = time.perf_counter()
+    return work(), time.perf_counter() - since
+
+
+def covers(answer: Posterior, tumor: AtlasTumor) -> list[list[bool]]:
+    """Whether each central interval of an answer covers each true parameter."""
+    truth = (*tumor.identifiable, *tumor.thresholds)
+    return [
+        [bool(low < x < high) for x, (low, high) in zip(truth, answer.interval(level), strict=True)]
+        for level in INTERVALS
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -84,7 +190,7 @@ def grown(forward, values: np.ndarray, anatomy: Anatomy) -> np.ndarray | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default=MODELS[0])
     parser.add_argument("--tumors", type=int, default=200)
     parser.add_argument("--spacing", type=int, default=LEARNING_SPACING_MM, help="voxels that truth is solved on [mm]")
@@ -92,76 +198,75 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="by default all that the model has")
     parser.add_argument("--weights", type=Path, help="of the network of outlines; by default those that are shipped")
     parser.add_argument("--refine", action="store_true", help="the first answer by a search, too")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--folder", type=Path, help="keeps what was measured of each tumor")
     options = parser.parse_args()
     plain = options.model == "fisher-kolmogorov" and options.weights is None
-    networks = options.networks or (NETWORKS if plain else ("outlines",))
-    weights = load_weights(options.weights or shipped_weights(options.model))
-    forward, source = learning_forward(options.model), TumorSource(options.model, TEST_SEED)
-    anatomy = anatomy_of(options.spacing)
-    rows: dict[str, list[list[float]]] = {name: [] for name in (*networks, "drawn", "refined")}
-    seconds: dict[str, list[float]] = {name: [] for name in rows}
-    covered: dict[str, list[np.ndarray]] = {name: [] for name in rows}
-    dense = []
-    for number in range(options.first, options.first + options.tumors):
-        tumor = source[number]
-        truth = grown(forward, tumor.identifiable, anatomy)
-        core, whole = (truth > level for level in tumor.thresholds)
-        dense.append(np.count_nonzero(truth > LEVELS[-1]) * anatomy.grid.voxel_volume > DENSE_MM3)
-        problem, answers = problem_of(options.model, core, whole, anatomy), []
-        for name in networks:
-            since, generator = time.perf_counter(), np.random.default_rng(number)
-            if weights.parametrization == "time-independent":
-                choice = MorphInferOptions(network=name, refinement="none", weights=options.weights)
-                answers.append(answered(problem, choice, generator=generator))
-                point = answers[-1].mode
-                covered[name].append(calibration(answers[-1], tumor))
-            else:
-                point = MorphInfer(weights).point(look_at_patient(core, whole, anatomy, weights.spacing_mm))
-            seconds[name].append(time.perf_counter() - since)
-            rows[name].append(errors(grown(forward, point[:5], anatomy), truth, anatomy))
-        if answers and problem.cheaper is None:
-            since = time.perf_counter()
-            answers[0] = drawn_closer(problem, answers[0])
-            seconds["drawn"].append(time.perf_counter() - since)
-            rows["drawn"].append(errors(grown(forward, answers[0].mode[:5], anatomy), truth, anatomy))
-            covered["drawn"].append(calibration(answers[0], tumor))
-        if options.refine:
-            since, generator = time.perf_counter(), np.random.default_rng(number)
-            point = refined(problem, answers[0], MorphInferOptions(), generator=generator).mode
-            seconds["refined"].append(time.perf_counter() - since)
-            rows["refined"].append(errors(grown(forward, point[:5], anatomy), truth, anatomy))
-        shown = " ".join(f"{name} {np.round(part[-1], 3).tolist()}" for name, part in rows.items() if part)
-        print(f"tumor {number}: {np.round(tumor.identifiable[:2], 2).tolist()} {shown}", flush=True)
-    report(options, weights.parametrization, rows, seconds, covered, np.array(dense))
+    networks = tuple(options.networks or (NETWORKS if plain else ("outlines",)))
+    experiment = Experiment(options.model, options.spacing, networks, options.weights, options.refine)
+    kept = Kept(options.folder, experiment)
+    wanted = range(options.first, options.first + options.tumors)
+    measured = {number: one for number in wanted if (one := kept.get(number)) is not None}
+    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
+        for one in pool.map(experiment, [number for number in wanted if number not in measured]):
+            print(one, flush=True)
+            kept.put(one)
+            measured[one.number] = one
+    report(experiment, [measured[number] for number in wanted])
 
 
-def calibration(answer: Posterior, tumor: AtlasTumor) -> np.ndarray:
-    """Whether the central 50, 80 and 95 % intervals of an answer cover the truth, (3, num_parameters)."""
-    truth = np.array([*tumor.identifiable, *tumor.thresholds])
-    ends = [np.array(answer.interval(level)).T for level in (0.5, 0.8, 0.95)]
-    return np.array([(low < truth) & (truth < high) for low, high in ends])
+@dataclass(frozen=True)
+class Kept:
+    """What was measured before: a file a tumor in a folder, or nothing."""
+
+    folder: Path | None
+    experiment: Experiment
+
+    def get(self, number: int) -> Measured | None:
+        """A tumor, where the same was measured on it."""
+        if self.folder is None or not self._path(self.folder, number).exists():
+            return None
+        kept = json.loads(self._path(self.folder, number).read_text())
+        if kept["experiment"] != repr(self.experiment):
+            return None
+        return Measured(number, kept["dense"], {name: Row(**row) for name, row in kept["rows"].items()})
+
+    def put(self, measured: Measured) -> None:
+        """Keep a tumor."""
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(self._path(self.folder, measured.number)) as temporary:
+                temporary.write_text(json.dumps({"experiment": repr(self.experiment), **asdict(measured)}))
+
+    @staticmethod
+    def _path(folder: Path, number: int) -> Path:
+        return folder / f"tumor-{number:04d}.json"
 
 
-def report(options, parametrization, rows, seconds, covered, dense) -> None:
-    print(f"\n## {options.model}, {parametrization}, {len(dense)} unseen tumors, {options.spacing} mm\n")
+def report(experiment: Experiment, measured: list[Measured]) -> None:
+    """Print the table."""
+    timely = all(row.covered for row in measured[0].rows.values())
+    parametrization = "time-independent" if timely else "time-dependent"
+    dense = np.array([one.dense for one in measured])
+    print(f"\n## {experiment.model}, {parametrization}, {len(dense)} unseen tumors, {experiment.spacing} mm\n")
     print("| | Dice at 0.01 | at 0.1 | at 0.8 | MAE white | gray | fluid | tissue | seconds |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for name, part in rows.items():
-        if part:
-            figures = np.array(part)
-            means = " | ".join(f"{value:.3f}" for value in figures.mean(axis=0))
-            print(f"| {name}, mean | {means} | {np.mean(seconds[name]):.2f} |")
-            middle = " | ".join(f"{value:.3f}" for value in np.median(figures, axis=0))
-            print(f"| {name}, median | {middle} | {np.max(seconds[name]):.2f} (longest) |")
-            there = f"mean of {dense.sum()} with 1 ml above 0.8"
-            print(f"| {name}, {there} | | | {figures[dense, 2].mean():.3f} | | | | | |")
-    kind = "time-dependent" if parametrization == "time-dependent" else "network"
-    *overlaps, error = PAPER[options.model][kind]
+    for name in measured[0].rows:
+        rows = [one.rows[name] for one in measured]
+        figures, seconds = np.array([row.errors for row in rows]), [row.seconds for row in rows]
+        means = " | ".join(f"{value:.3f}" for value in figures.mean(axis=0))
+        print(f"| {name}, mean | {means} | {np.mean(seconds):.2f} |")
+        middle = " | ".join(f"{value:.3f}" for value in np.median(figures, axis=0))
+        print(f"| {name}, median | {middle} | {np.max(seconds):.2f} (longest) |")
+        there = f"mean of {dense.sum()} with 1 ml above 0.8"
+        print(f"| {name}, {there} | | | {figures[dense, 2].mean():.3f} | | | | | |")
+    kind = "network" if timely else "time-dependent"
+    *overlaps, error = PAPER[experiment.model][kind]
     print(f"| the paper's {kind} | {' | '.join(f'{value:.3f}' for value in overlaps)} | {error:.3f} | | | | 2 |")
-    for name, part in covered.items():
-        if part:
-            shares = ", ".join(f"{share:.0%}" for share in np.mean(part, axis=(0, 2)))
-            print(f"\n{name}: own 50, 80 and 95 % intervals cover {shares} of the true parameters.")
+    for name in measured[0].rows if timely else ():
+        shares = np.mean([one.rows[name].covered for one in measured], axis=(0, 2))
+        written = ", ".join(f"{share:.0%}" for share in shares)
+        print(f"\n{name}: own 50, 80 and 95 % intervals cover {written} of the true parameters.")
 
 
 if __name__ == "__main__":
