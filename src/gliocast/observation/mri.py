@@ -29,6 +29,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.special import logit
 
 from gliocast.core import UNIT_INTERVAL, Density, Grid, InputError, LabelMap, Parameter, block_mean
 from gliocast.core.box import Box, bounding_box
@@ -41,7 +42,6 @@ from gliocast.observation.visibility import (
     best_missed,
     distance_map,
     labeled_share,
-    logit,
     logits_of,
     outline_log_likelihood,
     stabilize,

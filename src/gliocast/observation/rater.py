@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logit
 
 from gliocast.core import Box, Density, InputError, bounding_box
 from gliocast.observation.correlated import correlated_noise
-from gliocast.observation.visibility import MISSED_LIMIT, distance_map, logit, logits_of
+from gliocast.observation.visibility import MISSED_LIMIT, distance_map, logits_of
 
 #: Errors beyond this many standard deviations aren't drawn [1]: one voxel in 300,000 has such a one.
 _FARTHEST = 4.5

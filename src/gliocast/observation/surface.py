@@ -16,6 +16,7 @@ Source: distances to level sets to first order, Sampson, CVGIP 18 (1982).
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logit
 
 #: Densities nearer to 0 and 1 have no logit [1].
 _FAINTEST = 1e-6
@@ -86,8 +87,7 @@ class Crossing:
 
 
 def _logit(density: np.ndarray) -> np.ndarray:
-    inside = np.clip(density.astype(np.float64), _FAINTEST, 1 - _FAINTEST)
-    return np.log(inside) - np.log1p(-inside)
+    return logit(np.clip(density.astype(np.float64), _FAINTEST, 1 - _FAINTEST))
 
 
 def _pairs(array: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

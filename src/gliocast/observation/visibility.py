@@ -16,11 +16,6 @@ _FAR = 12.0
 _MISSED_START, MISSED_LIMIT, _MISSED_TOLERANCE = 0.2, 0.9, 1e-5
 
 
-def logit(share: float) -> float:
-    """Logit of a share in (0, 1)."""
-    return float(np.log(share) - np.log1p(-share))
-
-
 @numba.njit(nogil=True, cache=True)
 def logits_of(density):  # type: ignore[no-untyped-def]
     """Logit of the density, `_NO_CELLS` where there are none."""

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from gliocast.core import (
     POSITIVE,
@@ -151,7 +151,7 @@ class OutlineStart:
 
     def _logits(self, values: np.ndarray, window: tuple[slice, ...]) -> np.ndarray:
         length, thresholds = values[0], values[1:]
-        levels = np.log(thresholds) - np.log1p(-thresholds)
+        levels = logit(thresholds)
         outer = self.whole_distance[window].astype(float)
         inside, outside = np.clip(outer, 0, None), np.clip(outer, None, 0)
         if self.core_distance is None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+from scipy.special import logit
 
 from gliocast.core import Anatomy, Forward, InputError, LabelMap, Volume
 from gliocast.growth import AgedScan, Simulator, SingleScan
@@ -154,8 +155,8 @@ def _guess(
     """The middle of every range, but what radii and gray values tell."""
     bounds = {p.name: (p.support.lower, p.support.upper) for p in prior.parameters}
     middle = {name: (low + high) / 2 for name, (low, high) in bounds.items()}
-    logits = [np.log(c) - np.log1p(-c) for c in (middle["t1c_threshold"], middle["flair_threshold"])]
-    length, number = front_shape(labels, *logits)
+    core_logit, whole_logit = (float(logit(middle[f"{scan}_threshold"])) for scan in ("t1c", "flair"))
+    length, number = front_shape(labels, core_logit, whole_logit)
     if "tumor_age" in bounds:
         middle |= _with_clock(length, number, bounds)
     else:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
+from scipy.special import logit
 
 from gliocast.core import Anatomy, Density, Forward, Parameter
 from gliocast.inference import straighten
@@ -133,5 +134,4 @@ def _corrected(density, correction, slopes, way):  # type: ignore[no-untyped-def
 
 
 def _logit(density: np.ndarray) -> np.ndarray:
-    inside = np.clip(density, np.float32(_FAINTEST), np.float32(_FULLEST))
-    return np.log(inside) - np.log1p(-inside)
+    return logit(np.clip(density, np.float32(_FAINTEST), np.float32(_FULLEST)))

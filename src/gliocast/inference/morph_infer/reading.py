@@ -15,6 +15,7 @@ from itertools import permutations, product
 
 import numpy as np
 import torch
+from scipy.special import expit, logit
 from torch import Tensor, nn
 
 from gliocast.core import InputError
@@ -47,8 +48,7 @@ def encode(impression: Impression, identifiable: np.ndarray, thresholds: np.ndar
     """
     length, number, *seed = identifiable
     offset = (np.array(seed) - impression.center) / impression.radius
-    logits = np.log(thresholds) - np.log1p(-thresholds)
-    return np.array([np.log(length * number / impression.radius), np.log(length / number), *offset, *logits])
+    return np.array([np.log(length * number / impression.radius), np.log(length / number), *offset, *logit(thresholds)])
 
 
 def decode(coordinates: np.ndarray, impression: Impression) -> np.ndarray:
@@ -56,7 +56,7 @@ def decode(coordinates: np.ndarray, impression: Impression) -> np.ndarray:
     travel, width = impression.radius * np.exp(coordinates[..., 0]), np.exp(coordinates[..., 1])
     seed = impression.center + impression.radius * coordinates[..., 2:5]
     growth = np.stack([np.sqrt(travel * width), np.sqrt(travel / width)], axis=-1)
-    return np.concatenate([growth, seed, 1 / (1 + np.exp(-coordinates[..., 5:]))], axis=-1)
+    return np.concatenate([growth, seed, expit(coordinates[..., 5:])], axis=-1)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import logit
 
 from gliocast.core import Anatomy, Density, Forward, InputError, Parameter
 from gliocast.inference.morph_infer.window import require_outlines
@@ -194,8 +195,7 @@ def _surface(mask: np.ndarray, allowed: np.ndarray) -> np.ndarray:
 
 
 def _logit(density: Density) -> np.ndarray:
-    inside = np.clip(density.data, np.float32(_FAINTEST), np.float32(1 - _FAINTEST))
-    return np.log(inside) - np.log1p(-inside)
+    return logit(np.clip(density.data, np.float32(_FAINTEST), np.float32(1 - _FAINTEST)))
 
 
 def _require_growth(parameters: tuple[Parameter, ...]) -> None:

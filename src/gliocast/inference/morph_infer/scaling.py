@@ -13,6 +13,7 @@ scales mu_1, mu_2 and x themselves (`PRINTED`); and it shows that D_w, rho and T
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit
 
 from gliocast.core import InputError
 
@@ -61,8 +62,7 @@ class Scaling:
             return self.scale(np.array([diffusivity, rate, age, *offset]))
         if self.name == "printed":
             return self.scale(np.array([length, number, *offset]))
-        logits = np.log(thresholds) - np.log1p(-thresholds)
-        return self.scale(np.array([np.log(length * number), np.log(length / number), *offset, *logits]))
+        return self.scale(np.array([np.log(length * number), np.log(length / number), *offset, *logit(thresholds)]))
 
     def decode(self, scaled: np.ndarray) -> np.ndarray:
         """Length [mm], number [1], offset of the seed [mm], and thresholds [1] where there are any, (..., 5 or 7)."""
@@ -76,11 +76,7 @@ class Scaling:
             return np.stack([*growth, *values[2:]], axis=-1)
         travel, width = np.exp(values[0]), np.exp(values[1])
         growth = [np.sqrt(travel * width), np.sqrt(travel / width)]
-        return np.stack([*growth, *values[2:5], *_expit(values[5:])], axis=-1)
-
-
-def _expit(logits: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-logits))
+        return np.stack([*growth, *values[2:5], *expit(values[5:])], axis=-1)
 
 
 _AXES = ("offset_x", "offset_y", "offset_z")
