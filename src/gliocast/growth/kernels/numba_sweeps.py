@@ -23,6 +23,10 @@ SUPPORT_LEVEL = 1e-5
 #: The reach of one step, in diffusion lengths sqrt(2 D tau), that the box keeps free around its support [1].
 REACH = 2.0
 
+#: Fields of fewer cells are swept by one thread [1]: a sweep takes a twentieth of a millisecond, and threads that share
+#: it wait for each other as long.
+MIN_SHARED_CELLS = 32_768
+
 
 class NumbaSweeps:
     """Arithmetic on the fields of one solve.
@@ -33,16 +37,16 @@ class NumbaSweeps:
         shape: of every field.
         spacing: cell size [mm].
         dtype: "float32" or "float64".
-        parallel: whether threads share the box. Single-threaded sweeps release the interpreter's lock and may run
-            beside others.
+        parallel: whether threads share the box, where it is worth it. Single-threaded sweeps release the interpreter's
+            lock and may run beside others.
     """
 
     def __init__(
         self, shape: tuple[int, int, int], spacing: tuple[float, float, float], *, dtype: str, parallel: bool
     ) -> None:
         self.shape, self.spacing = shape, spacing
-        self._parallel = parallel
-        self._loops = SHARED if parallel else SINGLE
+        self._parallel = parallel and math.prod(shape) >= MIN_SHARED_CELLS
+        self._loops = SHARED if self._parallel else SINGLE
         self._float = np.dtype(dtype).type
         self._spare: list[np.ndarray] = []
         self._level = 0.0
