@@ -3,6 +3,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo-report
 
+# Modules are compiled when they are first imported, and kept: most of what is installed never is.
+PIP    := $(BIN)/pip install -q --disable-pip-version-check --no-compile -c constraints.txt
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test lint bench validate clean
 
 demo: $(VENV)/.installed
@@ -34,9 +38,10 @@ clean:
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
+	$(PIP) -e .
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[test]"
-	@touch $@
+$(VENV)/.installed-test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e ".[test]"
+	@touch $(VENV)/.installed $@

@@ -30,10 +30,14 @@ INTENSITIES = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file run one after the other, in one process: what they share is made and compiled once."""
+    """Tests of a file run one after the other, in one process: what they share is made once.
+
+    So do all tests of growth, which take longest to compile what they share.
+    """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+            file = item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group("growth" if file.startswith("tests/growth/") else file))
 
 
 def _small_patient_arrays() -> dict[str, np.ndarray]:
