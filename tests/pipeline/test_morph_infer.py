@@ -46,7 +46,11 @@ def test_weights_come_with_the_package_and_say_what_they_are_for(model):
 def test_the_network_comes_near_and_its_refinement_nearer(problem, truth):
     options = MorphInferOptions(num_samples=200, closer=False, refinement="none", network="outlines")
     network = morph_infer(problem, generator=np.random.default_rng(0), options=options)
-    refined = morph_infer(problem, generator=np.random.default_rng(0), options=MorphInferOptions(num_samples=200))
+    shares = []
+    options = MorphInferOptions(num_samples=200)
+    refined = morph_infer(problem, generator=np.random.default_rng(0), options=options, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] <= 1
     overlaps = [
         [dice(density_of(posterior) > level, truth > level) for level in (0.01, 0.1, 0.8)]
         for posterior in (network, refined)
@@ -64,15 +68,17 @@ def test_the_network_that_reads_references_comes_near(tumor):
     core, whole = (density > level for level in tumor.thresholds)
     labels = LabelMap(np.select([core, whole], [1, 2]).astype(np.uint8), anatomy.grid, SCHEMAS["brats-2021"])
     problem, _ = outline_problem(labels, anatomy)
-    overlaps = {}
+    overlaps, shares = {}, []
     for closer in (False, True):
         options = MorphInferOptions(num_samples=200, closer=closer, refinement="none")
-        answer = morph_infer(problem, generator=np.random.default_rng(0), options=options)
+        answer = morph_infer(problem, generator=np.random.default_rng(0), options=options, progress=shares.append)
         assert "reference" in answer.method
         found = learning_forward("fisher-kolmogorov")(answer.mode[:5], anatomy, days=[1.0])[0].data
         overlaps[closer] = [dice(found > level, density > level) for level in (0.01, 0.1)]
     assert min(overlaps[False]) > 0.75
     assert min(overlaps[True]) > 0.95  # some thirty solves later
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
     assert "drawn to the outlines" in answer.method
     assert len(answer.samples) == 200
 

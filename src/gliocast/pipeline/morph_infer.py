@@ -33,6 +33,9 @@ from gliocast.inference.morph_infer import (
 from gliocast.observation import OutlineLikelihood
 from gliocast.problem import Problem, match, temper
 
+#: Share of the expected work that drawing an answer to the outlines is, where a search follows [1].
+_DRAWING_SHARE = 0.1
+
 #: Samples that the covariance of an answer is taken from, at least [1].
 _FEWEST_SAMPLES = 1000
 
@@ -98,11 +101,14 @@ def morph_infer(
     answer = answered(problem, options, generator=generator)
     if note is not None:
         note(f"network: {_written(answer)}")
+    rest = progress
     if options.closer and problem.cheaper is None:
-        answer = drawn_closer(problem, answer, progress=progress)
+        drawing = 1.0 if options.refinement == "none" else _DRAWING_SHARE
+        answer = drawn_closer(problem, answer, progress=_part(progress, 0.0, drawing))
+        rest = _part(progress, drawing, 1.0)
         if note is not None:
             note(f"drawn to the outlines: {_written(answer)}")
-    return refined(problem, answer, options, generator=generator, checkpoint=checkpoint, progress=progress, note=note)
+    return refined(problem, answer, options, generator=generator, checkpoint=checkpoint, progress=rest, note=note)
 
 
 def answered(problem: Problem, options: MorphInferOptions, *, generator: np.random.Generator) -> Posterior:
@@ -130,6 +136,11 @@ def drawn_closer(problem: Problem, answer: Posterior, *, progress: Callable[[flo
         return match(problem, answer, progress=progress)
     except ConvergenceError:
         return answer
+
+
+def _part(progress: Callable[[float], None] | None, begin: float, end: float) -> Callable[[float], None] | None:
+    """What tells the progress of a part of the work, from one share of the whole to another."""
+    return None if progress is None else lambda share: progress(begin + (end - begin) * share)
 
 
 def _written(answer: Posterior) -> str:

@@ -9,7 +9,8 @@ step did tells how sensitivities changed; where one gains little, they are taken
 robustly, because a second focus must not move the rest.
 
 That moves the answer and makes it no surer: it comes from the same outlines already, and secants find information along
-ridges where there is none. How sure one may be is for a likelihood or a sampler to say.
+ridges where there is none. It becomes less sure where displacements are left that exact outlines wouldn't have, in
+proportion, as errors of a linear fit grow with the noise. How sure one may be is for a likelihood or a sampler to say.
 
 Source: Nocedal & Wright, Numerical Optimization (2006), Chapters 10 and 11 (Broyden's update); Huber, Robust Statistics
 (1981).
@@ -28,6 +29,9 @@ from gliocast.problem.problem import Problem
 
 #: Variance of what is uniform over a voxel [voxels^2], median of the square of a standard normal number [1].
 _UNIFORM, _MEDIAN_SQUARE = 1 / 12, 0.455
+
+#: Robust standard deviation of the displacements of exact outlines [voxels]; uniform ones have a median square of 1/16.
+_EXACT = (1 / 16 / _MEDIAN_SQUARE) ** 0.5
 
 #: Displacements of this many standard deviations count less [1]; times that weights follow residuals [1].
 _HUBER, _NUM_REWEIGHTINGS = 2.0, 8
@@ -85,9 +89,9 @@ def match(
         progress: called with the fraction of the expected work that is done.
 
     Returns:
-        The answer, moved along the straightened axes. Its diagnostics gain ``evaluations`` and
-        ``displacement_voxels``, the robust standard deviation of the displacements that are left; 0.37 of exact
-        outlines, where half a voxel is all.
+        The answer, moved along the straightened axes, and widened where outlines err. Its diagnostics gain
+        ``evaluations`` and ``displacement_voxels``, the robust standard deviation of the displacements that are left;
+        0.37 of exact outlines, where half a voxel is all.
 
     Raises:
         InputError: the problem isn't one of outlines, these have no border inside tissue, or samples are few.
@@ -95,12 +99,14 @@ def match(
     """
     options = options or MatchOptions()
     looks = _Looks(problem, answer, options)
+    tell = progress or (lambda share: None)
     settled = False
     while not settled and looks.num_solves < options.max_solves:
         settled = looks.advance()
-        if progress is not None:
-            progress(min(1.0, looks.num_solves / options.max_solves))
-    samples = straighten(answer.parameters, answer.samples) + looks.best.point - looks.mean
+        tell(min(1.0, looks.num_solves / options.max_solves))
+    tell(1.0)
+    widening = max(1.0, looks.best.deviation / _EXACT)
+    samples = looks.best.point + widening * (straighten(answer.parameters, answer.samples) - looks.mean)
     figures = {"evaluations": float(looks.num_solves), "displacement_voxels": looks.best.deviation}
     return replace(
         answer,
