@@ -16,6 +16,7 @@ Synthetic data throughout.
 
 import argparse
 import time
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import binom, kstest
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, help="posterior samples, of tmcmc in every stage")
     parser.add_argument("--displacement", type=float, default=1.2, help="rater's error [mm]; 0 for none")
     parser.add_argument("--correlation", type=float, default=6.0, help="length over which it is correlated [mm]")
+    parser.add_argument("--alone", action="store_true", help="morph-infer's network without the solves that follow")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     anatomy = atlas_anatomy(load_mni152()).coarsen((options.grid,) * 3)
@@ -92,13 +94,16 @@ def main() -> None:
 def _examine(name: str, anatomy: Anatomy, errors: LabelErrors | None, options: argparse.Namespace) -> None:
     generator = np.random.default_rng(options.seed)
     method = METHODS[name]
+    settings = method.settings(options.samples)
+    if options.alone:
+        settings = replace(settings, closer=False)
     scores, inside, ranks, overlaps, seconds, names = [], [], [], [], [], ()
     for number in range(options.patients):
         truth, density, labels = draw_patient(anatomy, errors, generator)
         problem, guess = outline_problem(labels, anatomy)
         since = time.perf_counter()
         task = Task(problem, guess, np.random.default_rng([options.seed, number]), Silence())
-        posterior = method.solve(task, method.settings(options.samples))
+        posterior = method.solve(task, settings)
         seconds.append(time.perf_counter() - since)
         names = tuple(p.name for p in posterior.parameters)
         true = np.array([truth.identifiable()[name] for name in names])
