@@ -147,6 +147,10 @@ class _Look:
 class _Looks:
     """Where a match stands: the best look so far, and the step from it that is to be tried next."""
 
+    best: _Look
+    _step: np.ndarray
+    _known: np.ndarray
+
     def __init__(self, problem: Problem, answer: Posterior, options: MatchOptions) -> None:
         outlines, dim = problem.observation, len(problem.parameters)
         if not isinstance(outlines, OutlineLikelihood):
