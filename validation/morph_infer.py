@@ -10,24 +10,25 @@ like any other; a second line leaves such tumors out of that column. Synthetic d
 
     python validation/morph_infer.py --model fisher-kolmogorov --spacing 2 --tumors 200 --refine
 
-Processes take a tumor each. With `--folder`, tumors measured before with the same options aren't measured again.
+Processes take a tumor each, so seconds are of a machine at work; `--processes 1` has it to itself. With `--folder`,
+tumors that were measured there before, by the same code and with the same options, aren't measured again.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
-import numba
 import numpy as np
 
+import gliocast
 from gliocast.cohort import atlas_anatomy
 from gliocast.cohort.atlas_tumors import (
     LEARNING_PRESSURE_KPA,
@@ -37,6 +38,7 @@ from gliocast.cohort.atlas_tumors import (
     TumorSource,
     learning_forward,
 )
+from gliocast.cohort.shards import make_shards, require_same_set
 from gliocast.core import SCHEMAS, Anatomy, ConvergenceError, InputError, LabelMap, Posterior, dice
 from gliocast.data import whole_file
 from gliocast.data.atlas import load_mni152
@@ -53,6 +55,8 @@ INTERVALS = (0.5, 0.8, 0.95)
 FAINTEST = 0.01
 DENSE_MM3 = 1000.0
 
+T = TypeVar("T")
+
 PAPER = {
     "fisher-kolmogorov": {"network": (0.943, 0.932, 0.861, 0.057), "time-dependent": (0.607, 0.558, 0.423, 0.463)},
     "mass-effect": {"network": (0.886, 0.850, 0.783, 0.054), "time-dependent": (0.846, 0.807, 0.737, 0.087)},
@@ -65,13 +69,13 @@ class Row:
 
     Args:
         errors: Dice at each level, mean absolute error in white matter, gray matter, fluid and all tissue.
-        seconds: that the answer took, what it builds on not counted.
-        covered: whether each central interval covers each true parameter; empty where the answer has none.
+        seconds: from the answer that it starts with.
+        covered: whether each central interval covers each true parameter; None where the answer has none.
     """
 
     errors: list[float]
     seconds: float
-    covered: list[list[bool]] = field(default_factory=list)
+    covered: list[list[bool]] | None
 
 
 @dataclass(frozen=True)
@@ -88,57 +92,88 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """What is measured on each tumor."""
+class Trial:
+    """What is measured, and where it is kept: a file for each tumor."""
 
+    folder: Path
     model: str
     spacing: int
     networks: tuple[str, ...]
     weights: Path | None
     refine: bool
 
-    def __call__(self, number: int) -> Measured:
+    def run(self, numbers: range, processes: int) -> list[Measured]:
+        """The tumors of these numbers."""
+        require_same_set(self.folder, self._description(), "measurements")
+        paths = [self._path(number) for number in numbers]
+        make_shards(self.folder, self._description(), paths, partial(self._keep, numbers), num_workers=processes)
+        return [self._read(number) for number in numbers]
+
+    def measure(self, number: int) -> Measured:
         """Measure one tumor."""
-        numba.set_num_threads(1)
         forward, anatomy = learning_forward(self.model), anatomy_of(self.spacing)
         tumor = TumorSource(self.model, TEST_SEED)[number]
         truth = grown(forward, tumor.identifiable, anatomy)
         assert truth is not None  # the source keeps tumors that grow
         core, whole = (truth > level for level in tumor.thresholds)
-        problem = problem_of(self.model, core, whole, anatomy)
-        weights = load_weights(self.weights or shipped_weights(self.model))
-        if weights.parametrization == "time-independent":
-            answers = self._answers(problem, number)
-            points = {name: (answer.mode, seconds) for name, (answer, seconds) in answers.items()}
-            covered = {name: covers(answer, tumor) for name, (answer, _) in answers.items()}
-        else:
-            window = look_at_patient(core, whole, anatomy, weights.spacing_mm)
-            points, covered = {"outlines": timed(lambda: MorphInfer(weights).point(window))}, {"outlines": []}
-        rows = {
-            name: Row(errors(grown(forward, point[:5], anatomy), truth, anatomy), seconds, covered[name])
-            for name, (point, seconds) in points.items()
-        }
+        rows = {}
+        for name, (answer, seconds) in self._answers(number, core, whole).items():
+            point = answer.mode if isinstance(answer, Posterior) else answer
+            covered = covers(answer, tumor) if isinstance(answer, Posterior) else None
+            rows[name] = Row(errors(grown(forward, point[:5], anatomy), truth, anatomy), seconds, covered)
         dense = np.count_nonzero(truth > LEVELS[-1]) * anatomy.grid.voxel_volume > DENSE_MM3
         return Measured(number, bool(dense), rows)
 
-    def _answers(self, problem: Problem, number: int) -> dict[str, tuple[Posterior, float]]:
-        """Each answer and its seconds; one that starts from another takes the seconds from there on."""
-        answers = {}
-        for name in self.networks:
-            choice = MorphInferOptions(network=name, refinement="none", weights=self.weights)
-            generator = np.random.default_rng(number)
-            answers[name] = timed(lambda: answered(problem, choice, generator=generator))  # noqa: B023
-        first, _ = answers[self.networks[0]]
+    def _answers(
+        self, number: int, core: np.ndarray, whole: np.ndarray
+    ) -> dict[str, tuple[Posterior | np.ndarray, float]]:
+        """Each answer and its seconds; the time-dependent network's is a point."""
+        anatomy, weights = anatomy_of(self.spacing), load_weights(self.weights or shipped_weights(self.model))
+        if weights.parametrization == "time-dependent":
+            window = look_at_patient(core, whole, anatomy, weights.spacing_mm)
+            return {"outlines": timed(lambda: MorphInfer(weights).point(window))}
+        problem = problem_of(self.model, core, whole, anatomy)
+        answers = {name: timed(partial(self._answered, problem, number, name)) for name in self.networks}
+        last = self.networks[0]
         if problem.cheaper is None:
-            answers["drawn"] = timed(lambda: drawn_closer(problem, first))
+            answers["drawn"], last = timed(partial(drawn_closer, problem, answers[last][0])), "drawn"
         if self.refine:
-            start, _ = answers.get("drawn", (first, 0.0))
-            generator = np.random.default_rng(number)
-            answers["refined"] = timed(lambda: refined(problem, start, MorphInferOptions(), generator=generator))
+            search = partial(refined, problem, answers[last][0], MorphInferOptions())
+            answers["refined"] = timed(partial(search, generator=np.random.default_rng(number)))
         return answers
 
+    def _answered(self, problem: Problem, number: int, network: str) -> Posterior:
+        choice = MorphInferOptions(network=network, refinement="none", weights=self.weights)
+        return answered(problem, choice, generator=np.random.default_rng(number))
 
-def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    def _keep(self, numbers: range, index: int) -> None:
+        measured = self.measure(numbers[index])
+        with whole_file(self._path(measured.number)) as temporary:
+            temporary.write_text(json.dumps(asdict(measured)))
+        print(measured, flush=True)
+
+    def _read(self, number: int) -> Measured:
+        kept = json.loads(self._path(number).read_text())
+        return Measured(number, kept["dense"], {name: Row(**row) for name, row in kept["rows"].items()})
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"tumor-{number:04d}.json"
+
+    def _description(self) -> dict[str, object]:
+        options = {key: str(value) for key, value in asdict(self).items() if key != "folder"}
+        return {**options, "code": code_digest(self.weights)}
+
+
+def code_digest(weights: Path | None) -> str:
+    """Of the package as it is here, with the weights that it ships and those that are asked for."""
+    digest, package = hashlib.sha256(), Path(gliocast.__file__).parent
+    own = sorted([*package.rglob("*.py"), *package.rglob("*.safetensors")])
+    for path in own if weights is None else [*own, weights]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
     """What a function returns, and the seconds it took."""
     since = time.perf_counter()
     return work(), time.perf_counter() - since
@@ -203,52 +238,18 @@ def main() -> None:
     options = parser.parse_args()
     plain = options.model == "fisher-kolmogorov" and options.weights is None
     networks = tuple(options.networks or (NETWORKS if plain else ("outlines",)))
-    experiment = Experiment(options.model, options.spacing, networks, options.weights, options.refine)
-    kept = Kept(options.folder, experiment)
-    wanted = range(options.first, options.first + options.tumors)
-    measured = {number: one for number in wanted if (one := kept.get(number)) is not None}
-    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        for one in pool.map(experiment, [number for number in wanted if number not in measured]):
-            print(one, flush=True)
-            kept.put(one)
-            measured[one.number] = one
-    report(experiment, [measured[number] for number in wanted])
+    with TemporaryDirectory() as passing:
+        folder = options.folder or Path(passing)
+        trial = Trial(folder, options.model, options.spacing, networks, options.weights, options.refine)
+        report(trial, trial.run(range(options.first, options.first + options.tumors), options.processes))
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What was measured before: a file a tumor in a folder, or nothing."""
-
-    folder: Path | None
-    experiment: Experiment
-
-    def get(self, number: int) -> Measured | None:
-        """A tumor, where the same was measured on it."""
-        if self.folder is None or not self._path(self.folder, number).exists():
-            return None
-        kept = json.loads(self._path(self.folder, number).read_text())
-        if kept["experiment"] != repr(self.experiment):
-            return None
-        return Measured(number, kept["dense"], {name: Row(**row) for name, row in kept["rows"].items()})
-
-    def put(self, measured: Measured) -> None:
-        """Keep a tumor."""
-        if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(self._path(self.folder, measured.number)) as temporary:
-                temporary.write_text(json.dumps({"experiment": repr(self.experiment), **asdict(measured)}))
-
-    @staticmethod
-    def _path(folder: Path, number: int) -> Path:
-        return folder / f"tumor-{number:04d}.json"
-
-
-def report(experiment: Experiment, measured: list[Measured]) -> None:
+def report(trial: Trial, measured: list[Measured]) -> None:
     """Print the table."""
-    timely = all(row.covered for row in measured[0].rows.values())
-    parametrization = "time-independent" if timely else "time-dependent"
+    has_intervals = all(row.covered for row in measured[0].rows.values())
+    parametrization = "time-independent" if has_intervals else "time-dependent"
     dense = np.array([one.dense for one in measured])
-    print(f"\n## {experiment.model}, {parametrization}, {len(dense)} unseen tumors, {experiment.spacing} mm\n")
+    print(f"\n## {trial.model}, {parametrization}, {len(dense)} unseen tumors, {trial.spacing} mm\n")
     print("| | Dice at 0.01 | at 0.1 | at 0.8 | MAE white | gray | fluid | tissue | seconds |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name in measured[0].rows:
@@ -260,10 +261,10 @@ def report(experiment: Experiment, measured: list[Measured]) -> None:
         print(f"| {name}, median | {middle} | {np.max(seconds):.2f} (longest) |")
         there = f"mean of {dense.sum()} with 1 ml above 0.8"
         print(f"| {name}, {there} | | | {figures[dense, 2].mean():.3f} | | | | | |")
-    kind = "network" if timely else "time-dependent"
-    *overlaps, error = PAPER[experiment.model][kind]
+    kind = "network" if has_intervals else "time-dependent"
+    *overlaps, error = PAPER[trial.model][kind]
     print(f"| the paper's {kind} | {' | '.join(f'{value:.3f}' for value in overlaps)} | {error:.3f} | | | | 2 |")
-    for name in measured[0].rows if timely else ():
+    for name in measured[0].rows if has_intervals else ():
         shares = np.mean([one.rows[name].covered for one in measured], axis=(0, 2))
         written = ", ".join(f"{share:.0%}" for share in shares)
         print(f"\n{name}: own 50, 80 and 95 % intervals cover {written} of the true parameters.")

@@ -1,5 +1,6 @@
 """The shipped networks on tumors that they never saw."""
 
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from gliocast.cohort.atlas_tumors import MODELS, TumorSource, learning_anatomy, learning_forward
 from gliocast.cohort.courses import course_anatomy
-from gliocast.core import SCHEMAS, InputError, LabelMap, dice
+from gliocast.core import SCHEMAS, ConvergenceError, InputError, LabelMap, dice
 from gliocast.growth import MassEffect, Simulator
 from gliocast.inference.morph_infer import load_weights, shipped_weights
 from gliocast.pipeline.morph_infer import MorphInferOptions, answered, drawn_closer, morph_infer
@@ -83,11 +84,16 @@ def test_the_network_that_reads_references_comes_near(tumor):
     assert len(answer.samples) == 200
 
 
-def test_an_answer_from_which_nothing_grows_stays_as_it_is(problem):
+def test_an_answer_from_which_nothing_grows_is_left_to_a_search_or_said(problem, monkeypatch):
     options = MorphInferOptions(num_samples=50, refinement="none")
     answer = answered(problem, options, generator=np.random.default_rng(0))
     away = replace(answer, mode=answer.mode + np.array([0, 0, 500, 500, 500, 0, 0]))
     assert drawn_closer(problem, away) is away
+    # the package has a function of this name, too
+    module = importlib.import_module("gliocast.pipeline.morph_infer")
+    monkeypatch.setattr(module, "answered", lambda *_, **__: away)
+    with pytest.raises(ConvergenceError, match="growth at the answer"):
+        morph_infer(problem, generator=np.random.default_rng(0), options=options)
 
 
 def test_the_network_that_reads_references_is_for_growth_that_it_learned_from(problem):

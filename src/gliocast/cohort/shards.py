@@ -23,7 +23,7 @@ def require_same_set(folder: Path, described: dict[str, object], kind: str) -> N
         found = "something else"
     if found != json.loads(json.dumps(described)):
         raise InputError(
-            f"training set {folder.name}",
+            f"set {folder.name}",
             expected=f"{kind} of the same model, seed and ranges",
             got="others",
             advice="pick another folder, or remove this one",

@@ -96,6 +96,7 @@ def morph_infer(
 
     Raises:
         InputError: the problem isn't one of two outlines, or there are no weights for its growth.
+        ConvergenceError: nothing grows from the network's answer, and no search follows.
     """
     options = options or MorphInferOptions()
     answer = answered(problem, options, generator=generator)
@@ -104,10 +105,11 @@ def morph_infer(
     rest = progress
     if options.closer and problem.cheaper is None:
         drawing = 1.0 if options.refinement == "none" else _DRAWING_SHARE
-        answer = drawn_closer(problem, answer, progress=_part(progress, 0.0, drawing))
+        draw = match if options.refinement == "none" else drawn_closer  # a search may recover where nothing grows
+        answer = draw(problem, answer, progress=_part(progress, 0.0, drawing))
         rest = _part(progress, drawing, 1.0)
         if note is not None:
-            note(f"drawn to the outlines: {_written(answer)}")
+            note(f"next to the outlines: {_written(answer)}")
     return refined(problem, answer, options, generator=generator, checkpoint=checkpoint, progress=rest, note=note)
 
 
