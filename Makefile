@@ -7,13 +7,16 @@ OUT    ?= demo-report
 PIP    := $(BIN)/pip install -q --disable-pip-version-check --no-compile -c constraints.txt
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint bench validate clean
+.PHONY: demo test test-slow lint bench validate clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/gliocast demo --out $(OUT)
 
 test: $(VENV)/.installed-test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
+
+test-slow: $(VENV)/.installed-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m slow
 
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -21,7 +24,7 @@ lint: $(VENV)/.installed-test
 bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks
 
-validate: $(VENV)/.installed
+validate: test-slow
 	@$(BIN)/python validation/growth.py
 	@$(BIN)/python validation/elasticity.py
 	@$(BIN)/python validation/time_steps.py

@@ -1,15 +1,33 @@
 """A small synthetic patient and, where they are present, real scans."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nibabel as nib
+import numba
 import numpy as np
 import pytest
 from scipy import ndimage
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+#: Files of tests that share what takes long to make: loops that are compiled, types that are checked.
+TOGETHER = {"growth": ("tests/growth/",), "types": ("tests/test_house.py", "tests/docs/test_extending.py")}
+
+#: What takes longest begins first, so that processes end together.
+LONGEST = (
+    "tests/growth/",
+    "tests/test_readme.py",
+    "tests/pipeline/test_run.py",
+    "tests/inference/test_npe.py",
+    "tests/test_house.py",
+    "tests/docs/test_extending.py",
+    "tests/problem/",
+    "tests/pipeline/",
+)
 
 #: Grid of the small patient: 3 mm, LPS like BraTS, the world's origin in the middle of the head.
 SMALL_SHAPE, SMALL_SPACING = (56, 64, 50), 3.0
@@ -29,15 +47,46 @@ INTENSITIES = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file run one after the other, in one process: what they share is made once.
+class TogetherScheduling(LoadScopeScheduling):
+    """A process takes a file of tests at a time, or several whose tests share what takes long to make.
 
-    So do all tests of growth, which take longest to compile what they share.
+    xdist's groups would say this test by test; it writes them into names that pytest 9 no longer reads.
     """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            file = item.nodeid.partition("::")[0]
-            item.add_marker(pytest.mark.xdist_group("growth" if file.startswith("tests/growth/") else file))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((name for name, beginnings in TOGETHER.items() if file.startswith(beginnings)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherScheduling | None:
+    """The scheduling of `pytest -n`, unless another is asked for with `--dist`."""
+    if config.getvalue("dist") != "load":
+        return None
+    config.option.loadscopereorder = False  # not by number of tests, for these differ more in what they take
+    return TogetherScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first."""
+    begins = [next((n for n, place in enumerate(LONGEST) if i.nodeid.startswith(place)), len(LONGEST)) for i in items]
+    items[:] = [items[n] for n in np.argsort(begins, kind="stable")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Solves have one thread: processes of tests fill the cores, and loops with threads take long to compile."""
+    numba.set_num_threads(1)
+
+
+@pytest.fixture
+def two_threads(_one_thread: None) -> Iterator[None]:
+    """For a test of what threads share."""
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        pytest.skip("there is one core")
+    numba.set_num_threads(2)
+    yield
+    numba.set_num_threads(1)
 
 
 def _small_patient_arrays() -> dict[str, np.ndarray]:

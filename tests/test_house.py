@@ -67,7 +67,7 @@ def test_ruff_would_format_nothing():
     run_tool(sys.executable, "-m", "ruff", "format", "--no-cache", "--check", ".")
 
 
-@pytest.mark.xdist_group("types")  # one after the other, so that the second finds the first one's cache
+@pytest.mark.slow
 def test_types_agree(request):
     run_tool(sys.executable, "-m", "mypy", "--cache-dir", request.config.cache.mkdir("mypy"))
 

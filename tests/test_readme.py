@@ -26,7 +26,8 @@ def workplace(tmp_path_factory):
 def run(command: str, folder: Path) -> str:
     """Run a command with this interpreter's gliocast and a cache of its own."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "GLIOCAST_CACHE": str(folder / "cache")}
+    # one thread, for loops with threads take long to compile; tests/pipeline/test_run.py runs with all of them
+    environment = {**os.environ, "PATH": path, "GLIOCAST_CACHE": str(folder / "cache"), "NUMBA_NUM_THREADS": "1"}
     done = subprocess.run(
         shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True, timeout=1800, check=False
     )
@@ -57,6 +58,7 @@ def test_make_test_is_what_runs_here():
     assert any("-m pytest" in line for line in recipe("test"))
 
 
+@pytest.mark.slow
 def test_make_demo_recovers_the_truth_and_says_where_the_report_is(workplace):
     (command,) = [line for line in recipe("demo") if "gliocast demo" in line]
     assert command.endswith("gliocast demo --out demo-report")
@@ -69,6 +71,7 @@ def test_make_demo_recovers_the_truth_and_says_where_the_report_is(workplace):
         assert 2 * np.sum(a & b) / (np.sum(a) + np.sum(b)) >= floor
 
 
+@pytest.mark.slow
 def test_other_commands_run_on_the_demo_patient(workplace):
     patient = workplace / "demo-report" / "synthetic-patient"
     if not patient.is_dir():

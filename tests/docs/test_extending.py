@@ -27,7 +27,7 @@ def test_every_block_of_the_page_on_extending_runs(blocks):
         exec(compile(block, str(PAGE), "exec"), namespace)
 
 
-@pytest.mark.xdist_group("types")  # one after the other, so that the second finds the first one's cache
+@pytest.mark.slow
 def test_examples_play_their_roles_by_the_type_checker(blocks, tmp_path, request):
     """The examples' classes go where `Forward`, `ObservationModel`, `GrowthModel` and `Target` are asked for."""
     script = tmp_path / "extending.py"

@@ -240,6 +240,7 @@ def test_a_first_proposal_is_broader_than_the_mode_and_no_wider_than_the_prior()
     np.testing.assert_allclose(torch.linalg.inv(wide.precisions)[1].numpy(), np.eye(3), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_chapter_6_finds_a_gaussian_posterior_roughly():
     """A hundred epochs on 250 samples fit their noise too: widths are known to a factor of two, and that is all."""
     target = LinearGaussian(noise=1.5)
@@ -254,6 +255,7 @@ def test_chapter_6_finds_a_gaussian_posterior_roughly():
     assert (effective[1:] < 250).all()
 
 
+@pytest.mark.slow
 def test_npe_c_finds_both_modes_with_their_weights():
     """Each mode is 0.1 wide; 750 simulations tell its place to twice that, and its weight to a tenth or so."""
     target = TwoModes()
@@ -265,6 +267,7 @@ def test_npe_c_finds_both_modes_with_their_weights():
         assert np.median(posterior.samples[side, 1]) == pytest.approx(0.3, abs=0.1)
 
 
+@pytest.mark.slow
 def test_what_is_learned_does_not_drift_with_the_proposal():
     """All samples come from a proposal narrower than the posterior and one width off its center.
 
@@ -290,7 +293,7 @@ def test_what_is_learned_does_not_drift_with_the_proposal():
 # ---------------------------------------------------------------- the same again
 
 
-@pytest.mark.parametrize("options", [SMALLEST, SMALLEST_6])
+@pytest.mark.parametrize("options", [SMALLEST, pytest.param(SMALLEST_6, marks=pytest.mark.slow)])
 def test_same_generator_same_posterior_whatever_the_number_of_threads(options):
     before, runs = torch.get_num_threads(), []
     try:
@@ -304,7 +307,7 @@ def test_same_generator_same_posterior_whatever_the_number_of_threads(options):
     np.testing.assert_array_equal(runs[0].log_densities, runs[1].log_densities)
 
 
-@pytest.mark.parametrize("options", [SMALLEST, SMALLEST_6])
+@pytest.mark.parametrize("options", [SMALLEST, pytest.param(SMALLEST_6, marks=pytest.mark.slow)])
 def test_an_interrupted_run_goes_on_to_the_same_result(options, tmp_path):
     options = dataclasses.replace(options, num_rounds=3)
 
@@ -416,7 +419,7 @@ def test_no_point_is_simulated_or_drawn_where_the_prior_vanishes():
     assert posterior.mode[0] > 1
 
 
-@pytest.mark.parametrize("options", [SMALLEST, SMALLEST_6])
+@pytest.mark.parametrize("options", [pytest.param(SMALLEST, marks=pytest.mark.slow), SMALLEST_6])
 def test_an_observation_unlike_all_simulations_is_refused(options):
     target = LinearGaussian()
     target.observed = target.observed + 100 * np.array([1.0, -1, 1, -1, 1, -1])

@@ -44,6 +44,7 @@ def test_weights_come_with_the_package_and_say_what_they_are_for(model):
     assert shipped_weights(model).stat().st_size < 5e6
 
 
+@pytest.mark.slow
 def test_the_network_comes_near_and_its_refinement_nearer(problem, truth):
     options = MorphInferOptions(num_samples=200, closer=False, refinement="none", network="outlines")
     network = morph_infer(problem, generator=np.random.default_rng(0), options=options)

@@ -275,6 +275,7 @@ def test_nothing_that_names_the_patient_reaches_an_output(first, patient_folder)
             assert word.encode() not in content, f"{word} in {path.name}"
 
 
+@pytest.mark.slow
 def test_second_run_finds_the_anatomy_in_the_cache(first, second):
     assert (table(first, "provenance")["anatomy"]["cached"], table(second, "provenance")["anatomy"]["cached"]) == (
         False,
@@ -282,6 +283,7 @@ def test_second_run_finds_the_anatomy_in_the_cache(first, second):
     )
 
 
+@pytest.mark.slow
 def test_run_repeats_to_the_byte_whatever_the_files_are_called(first, second):
     names = {path.name for path in first.out.iterdir()} - {"provenance.json", "report.html"}
     assert {path.name for path in second.out.iterdir()} - {"provenance.json", "report.html"} == names
@@ -289,6 +291,7 @@ def test_run_repeats_to_the_byte_whatever_the_files_are_called(first, second):
         assert (first.out / name).read_bytes() == (second.out / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_registration_repeats_to_the_bit_with_a_cold_cache(first, patient_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("GLIOCAST_CACHE", str(tmp_path))
     again = estimate_anatomy(read_patient(patient_folder).visits[0], load_mni152())
@@ -297,6 +300,7 @@ def test_registration_repeats_to_the_bit_with_a_cold_cache(first, patient_folder
         np.testing.assert_array_equal(image(first, name).get_fdata(dtype=np.float32), getattr(again.anatomy, name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_error_after_the_images_were_written_leaves_nothing(error, second, patient_folder, tmp_path, monkeypatch):
     staged = []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gliocast.cohort.tumor_set import SHARD_SIZE
+from gliocast.cohort import tumor_set
 from gliocast.core import InputError
 from gliocast.inference.morph_infer import load_weights
 from gliocast.pipeline.train_morph_infer import MorphInferTraining, train_morph_infer
@@ -11,15 +11,16 @@ from gliocast.train import TrainOptions
 
 def small(steps):
     return MorphInferTraining(
-        num_tumors=SHARD_SIZE - 8,
-        num_validation=8,
+        num_tumors=4,
+        num_validation=4,
         batch_size=4,
         channels=4,
         optimization=TrainOptions(num_steps=steps),
     )
 
 
-def test_tumors_network_and_weights_are_made_and_found_again(tmp_path):
+def test_tumors_network_and_weights_are_made_and_found_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(tumor_set, "SHARD_SIZE", 8)
     path = train_morph_infer(small(4), tmp_path, num_workers=1)
     weights = load_weights(path)
     assert (weights.model, weights.parametrization) == ("fisher-kolmogorov", "time-independent")

@@ -106,6 +106,7 @@ def test_segmentation_of_another_grid_is_refused(labels, brain):
         outline_problem(LabelMap(labels.data, shifted, labels.schema), brain)
 
 
+@pytest.mark.slow
 def test_a_stand_in_is_exact_where_it_was_corrected_and_leads_to_the_mode_of_what_it_stands_for(labels, brain):
     """The expensive growth is that in tissue with another ratio of diffusivities, so it can be searched itself."""
     problem, guess = outline_problem(labels, brain)

@@ -60,6 +60,7 @@ def test_a_tumor_that_the_model_grew_is_no_surprise(segmented, brain):
         assert seen[result.shares[name] < 0.05].mean() < 0.01
 
 
+@pytest.mark.slow
 def test_two_foci_are_nothing_that_growth_from_one_draws(segmented, brain):
     place = SPACING * np.indices(brain.grid.shape)
     away = np.linalg.norm(place - np.array([72.0, 34, 36]).reshape(3, 1, 1, 1), axis=0)

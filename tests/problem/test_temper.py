@@ -42,6 +42,7 @@ def sharp(exact, brain):
     return tempered(exact, brain)
 
 
+@pytest.mark.slow
 def test_gauss_newton_finds_what_cma_es_finds_at_a_fraction_of_the_solves(exact, brain):
     problem, guess = outline_problem(exact, brain)
     arguments = {"start": guess.point, "spread": guess.spread}
@@ -61,6 +62,7 @@ def test_score_is_the_gradient_of_the_log_likelihood(exact, brain):
     np.testing.assert_allclose(local.score, slopes, atol=0.02 * np.abs(slopes).max())  # third derivatives over the step
 
 
+@pytest.mark.slow
 def test_sensitivities_of_the_density_are_those_of_the_adjoint(brain):
     """Differences of the compiled solver against gradients through the tensor solver, for one functional."""
     simulator = Simulator(FisherKolmogorov(), accuracy=2e-2)
