@@ -1,16 +1,21 @@
 """The sweeps of a solve beside the memory bandwidth of the machine: a roofline, for big arrays and inside of cache."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from benchmarks.bench import Bench, clock, line, stream_triad, table
 
+from gliocast.growth.kernels.compiled import MIN_SHARED_CELLS
 from gliocast.growth.kernels.conductance import empty_faces
-from gliocast.growth.kernels.numba_loops import SHARED
+from gliocast.growth.kernels.numba_loops import SHARED, SINGLE
 
 #: Shapes whose arrays are larger than any cache, and those of the boxes of inference at 2 mm.
 _BIG, _SMALL = (256, 256, 160), (64, 64, 64)
+
+#: Edges of the cubes on which one thread is held against all, about where threads begin to share.
+_EDGES = (16, 32, 64)
 
 #: Bytes of float32 that each sweep must read and write per voxel at least: arrays it touches, once each.
 _BYTES = {
@@ -59,6 +64,17 @@ def run(bench: Bench) -> None:
                     target,
                     met=met,
                 )
+    _hold_one_thread_against_all(bench)
+
+
+def _hold_one_thread_against_all(bench: Bench) -> None:
+    print("\n## One thread beside all of them\n")
+    print(f"A stage of diffusion; from {MIN_SHARED_CELLS} cells on threads share it.\n")
+    table("cells", "one thread", "all", "ratio")
+    for edge in _EDGES:
+        shape = (edge, edge, edge)
+        one, every = (_seconds(_sweeps(shape, loops)["_stage"], shape, bench.repeats) for loops in (SINGLE, SHARED))
+        line(edge**3, f"{one * 1e6:.0f} us", f"{every * 1e6:.0f} us", f"{one / every:.2f}")
 
 
 def _seconds(job: Callable[[], Any], shape: tuple[int, int, int], repeats: int) -> float:
@@ -71,20 +87,20 @@ def _seconds(job: Callable[[], Any], shape: tuple[int, int, int], repeats: int) 
     return clock(several, repeats).least / sweeps
 
 
-def _sweeps(shape: tuple[int, int, int]) -> dict[str, Callable[[], Any]]:
+def _sweeps(shape: tuple[int, int, int], loops: SimpleNamespace = SHARED) -> dict[str, Callable[[], Any]]:
     """The sweeps on fields of their own."""
     real = np.float32
     generator = np.random.default_rng(0)
     cells = generator.random(shape, real)
     box, squares = ((0, 0, 0), shape), (real(1), real(1), real(1))
     faces = empty_faces(shape, real)
-    SHARED.faces(cells, *faces, *box, *squares)
+    loops.faces(cells, *faces, *box, *squares)
     lap, y, previous = (np.ones(shape, real) for _ in range(3))
     small = (real(1.2), real(-0.3), real(1e-3), real(1e-3))
     grown = generator.random(shape, real)
     return {
-        "_first_stage": lambda: SHARED.first_stage(cells, lap, y, *faces, *box, real(1e-3)),
-        "_stage": lambda: SHARED.stage(cells, lap, y, previous, previous, *faces, *box, *small),
-        "_logistic": lambda: SHARED.logistic(grown, *box, real(1.01)),
-        "_faces": lambda: SHARED.faces(cells, *faces, *box, *squares),
+        "_first_stage": lambda: loops.first_stage(cells, lap, y, *faces, *box, real(1e-3)),
+        "_stage": lambda: loops.stage(cells, lap, y, previous, previous, *faces, *box, *small),
+        "_logistic": lambda: loops.logistic(grown, *box, real(1.01)),
+        "_faces": lambda: loops.faces(cells, *faces, *box, *squares),
     }

@@ -41,16 +41,26 @@ def test_gradients_of_fields_are_those_of_finite_differences(fused, monkeypatch)
     assert torch.autograd.gradcheck(loss, inputs, eps=1e-6, atol=1e-6, rtol=1e-5)
 
 
-def test_the_compiled_adjoint_is_that_of_tensor_operations(monkeypatch):
+def compare_adjoints(monkeypatch, shape, day, dtype, tolerance):
     gradients = []
     for fused in (True, False):
         if not fused:
             monkeypatch.setattr(FusedSweeps, "diffuse", TorchSweeps.diffuse)
-        inputs = [field.requires_grad_() for field in fields((9, 8, 10))]
-        adjoint.grow_fields(*inputs, spacing=SPACING, days=[30.0]).pow(2).sum().backward()
+        inputs = [field.to(dtype).requires_grad_() for field in fields(shape)]
+        adjoint.grow_fields(*inputs, spacing=SPACING, days=[day]).pow(2).sum().backward()
         gradients.append([field.grad for field in inputs])
     for ours, reference in zip(*gradients, strict=True):
-        torch.testing.assert_close(ours, reference, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(ours, reference, rtol=tolerance, atol=tolerance)
+
+
+def test_the_compiled_adjoint_is_that_of_tensor_operations(monkeypatch):
+    compare_adjoints(monkeypatch, (9, 8, 10), 30.0, torch.float64, 1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_threads")
+def test_the_adjoint_that_threads_share_is_that_of_tensor_operations(monkeypatch):
+    compare_adjoints(monkeypatch, (36, 33, 30), 0.5, torch.float32, 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +69,7 @@ def test_the_compiled_adjoint_is_that_of_tensor_operations(monkeypatch):
         (lambda water: FisherKolmogorov(), (0.12, 0.06)),
         (TensorFisherKolmogorov, (0.12, 0.06)),
         (lambda water: ProliferativeNecrotic(), (0.12, 0.06, 0.08, 0.3, 2.0, 0.4, 0.3)),
-        (lambda water: MassEffect(elastic_tolerance=1e-10), (0.12, 0.06, 0.5)),
+        pytest.param(lambda water: MassEffect(elastic_tolerance=1e-10), (0.12, 0.06, 0.5), marks=pytest.mark.slow),
     ],
     ids=["fisher-kolmogorov", "tensor", "proliferative-necrotic", "mass-effect"],
 )

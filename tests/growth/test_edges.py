@@ -53,6 +53,7 @@ def test_a_sharp_tumor_that_pushes_hard_loses_no_cell(uniform):
     assert grown.burden() == pytest.approx(0.9 * ball.sum(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_gradient_goes_through_a_resection_with_mass_effect(uniform):
     anatomy = uniform((12, 11, 10))
     cavity = np.zeros((12, 11, 10), bool)

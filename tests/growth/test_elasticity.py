@@ -310,6 +310,8 @@ def test_float32_reaches_the_tolerance_that_models_use():
     assert np.sqrt(inner(error, error) / inner(double, double)) < 1e-4
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_threads")
 def test_threads_give_the_same_solution():
     """In single precision, as models use them; loops with threads take long to compile."""
     shape = (52, 50, 48)  # enough cells for threads to share them

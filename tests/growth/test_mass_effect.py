@@ -87,6 +87,7 @@ def test_cells_are_carried_with_the_tissue(layered):
     assert pushed.volume_above(0.05) > 1.05 * still.volume_above(0.05)
 
 
+@pytest.mark.slow
 def test_time_stepping_converges_at_second_order(layered):
     model = MassEffect(elastic_tolerance=1e-7)
     reference = final(Simulator(model, accuracy=8e-5, dtype="float64"), layered)

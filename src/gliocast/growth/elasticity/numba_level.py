@@ -16,6 +16,7 @@ from gliocast.growth.elasticity.coarsening import (
 from gliocast.growth.elasticity.displacement import Displacement
 from gliocast.growth.elasticity.multigrid import spectral_bound
 from gliocast.growth.elasticity.slots import face_views, fill
+from gliocast.growth.kernels.compiled import threads_share
 
 _SHARED = SimpleNamespace(**vars(numba_stencil.SHARED), **vars(numba_algebra.SHARED))
 _SINGLE = SimpleNamespace(**vars(numba_stencil.SINGLE), **vars(numba_algebra.SINGLE))
@@ -42,7 +43,7 @@ class NumbaLevel:
         self, lam: np.ndarray, mu: np.ndarray, spacing: tuple[float, float, float], *, parallel: bool = True
     ) -> None:
         self._lam, self._mu, self._spacing, self._parallel = lam, mu, spacing, parallel
-        self._loops = _SHARED if parallel and lam.size >= _MIN_SHARED_CELLS else _SINGLE
+        self._loops = _SHARED if parallel and threads_share(lam.size, _MIN_SHARED_CELLS) else _SINGLE
         self._float = lam.dtype.type
         self.bound = spectral_bound(lam, mu)
         slots = tuple(n + 2 for n in lam.shape)

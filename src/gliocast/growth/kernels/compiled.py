@@ -1,4 +1,4 @@
-"""Compiles loops twice: with threads that share one solve, and for one thread beside others."""
+"""Compiles loops twice, with threads that share one solve and for one thread beside others, and says which to take."""
 
 from types import FunctionType, SimpleNamespace
 from typing import Any
@@ -11,8 +11,18 @@ _ORDERED = frozenset({"contract", "nsz"})
 #: Besides, sums may be reordered, so that those over a row vectorize.
 _REORDERED = _ORDERED | {"reassoc"}
 
+#: Fields of fewer cells are swept by one thread [1]. A second one would save some 25 us of the 70 that a sweep takes
+#: (`python -m benchmarks --only kernels`), a hundredth of a second a solve, and the loops with threads, which nothing
+#: else needs then, take seconds to compile.
+MIN_SHARED_CELLS = 32_768
+
 #: Options of functions that the loops call for each row.
 ROW_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": set(_ORDERED)}
+
+
+def threads_share(num_cells: int, least: int = MIN_SHARED_CELLS) -> bool:
+    """Whether threads share a field: where there are several, and as many cells as it is worth it for."""
+    return num_cells >= least and numba.get_num_threads() > 1
 
 
 def compile_loops(*loops: Any, parallel: bool, reorder: bool = False) -> SimpleNamespace:

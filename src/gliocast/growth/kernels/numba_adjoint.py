@@ -12,13 +12,14 @@ share, Y_0 and L Y_0, gathers S and G on the way.
 """
 # mypy: disable-error-code="no-untyped-def"
 
-from typing import Any
+from types import SimpleNamespace
 
 import numba
 import numpy as np
 
-from gliocast.growth.kernels.compiled import compile_loops
-from gliocast.growth.kernels.numba_loops import SHARED, _laplacian_row
+from gliocast.growth.kernels import numba_loops
+from gliocast.growth.kernels.compiled import compile_loops, threads_share
+from gliocast.growth.kernels.numba_loops import _laplacian_row
 from gliocast.growth.kernels.rkl2 import rkl2_weights
 
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -58,21 +59,24 @@ def _face_gradient(gx, gy, gz, y, adjoint, low, high, scale):
                 g[k] -= scale * (u[k + 1] - u[k]) * (a[k + 1] - a[k])
 
 
-_ADJOINT = compile_loops(_adjoint_stage, _face_gradient, parallel=True)
+_LOOPS = (_adjoint_stage, _face_gradient)
+
+_SHARED = SimpleNamespace(**vars(numba_loops.SHARED), **vars(compile_loops(*_LOOPS, parallel=True)))
+_SINGLE = SimpleNamespace(**vars(numba_loops.SINGLE), **vars(compile_loops(*_LOOPS, parallel=False)))
 
 
 def rkl2_stages(field: np.ndarray, faces: Faces, amount: float, num_stages: int) -> list[np.ndarray]:
     """Y_0 to Y_s of one step; Y_0 is `field` itself."""
-    number = field.dtype.type
+    loops, number = _loops(field), field.dtype.type
     everywhere = ((0, 0, 0), field.shape)
     first, rest = rkl2_weights(num_stages)
     lap = np.empty_like(field)
     stages = [field, np.empty_like(field)]
-    SHARED.first_stage(field, lap, stages[1], *faces, *everywhere, number(first * amount))
+    loops.first_stage(field, lap, stages[1], *faces, *everywhere, number(first * amount))
     for mu, nu, mu_tilde, gamma_tilde in rest:
         weights = (number(w) for w in (mu, nu, mu_tilde * amount, gamma_tilde * amount))
         out = np.empty_like(field)
-        SHARED.stage(field, lap, stages[-1], stages[-2], out, *faces, *everywhere, *weights)
+        loops.stage(field, lap, stages[-1], stages[-2], out, *faces, *everywhere, *weights)
         stages.append(out)
     return stages
 
@@ -90,7 +94,7 @@ def rkl2_adjoint(
         cotangent: gradient with respect to the field after the step.
         with_faces: whether to go through the stages again for the faces' gradients.
     """
-    number: Any = field.dtype.type
+    loops, number = _loops(field), field.dtype.type
     everywhere = ((0, 0, 0), field.shape)
     first, rest = rkl2_weights(num_stages)
     stages, gradients = [field], None
@@ -103,15 +107,19 @@ def rkl2_adjoint(
     for j in range(num_stages, 1, -1):
         mu, nu, mu_tilde, gamma_tilde = rest[j - 2]
         if gradients is not None:
-            _ADJOINT.face_gradient(*gradients, stages[j - 1], current, *everywhere, number(mu_tilde * amount))
+            loops.face_gradient(*gradients, stages[j - 1], current, *everywhere, number(mu_tilde * amount))
         weights = (number(w) for w in (mu, later_nu, mu_tilde * amount, 1 - mu - nu, gamma_tilde * amount))
-        _ADJOINT.adjoint_stage(current, later, shared, lap, *faces, *everywhere, *weights)
+        loops.adjoint_stage(current, later, shared, lap, *faces, *everywhere, *weights)
         current, later, later_nu = later, current, nu
     # now current is Lambda_1 and later Lambda_2
     lap += number(first * amount) * current
     if gradients is not None:
-        _ADJOINT.face_gradient(*gradients, field, lap, *everywhere, number(1))
+        loops.face_gradient(*gradients, field, lap, *everywhere, number(1))
     result = np.empty_like(field)
-    SHARED.laplacian(lap, result, *faces, *everywhere)
+    loops.laplacian(lap, result, *faces, *everywhere)
     result += shared + number(later_nu) * later + current
     return result, gradients  # type: ignore[return-value]
+
+
+def _loops(field: np.ndarray) -> SimpleNamespace:
+    return _SHARED if threads_share(field.size) else _SINGLE

@@ -6,6 +6,7 @@ import numpy as np
 
 from gliocast.core.box import Box
 from gliocast.growth.elasticity import Displacement, Elasticity
+from gliocast.growth.kernels.compiled import threads_share
 from gliocast.growth.kernels.conductance import Conductance, empty_faces, inverse_squares
 from gliocast.growth.kernels.numba_loops import SHARED, SINGLE, support
 from gliocast.growth.kernels.numba_operators import Anisotropic, Crowded, Isotropic, Operator
@@ -22,10 +23,6 @@ SUPPORT_LEVEL = 1e-5
 
 #: The reach of one step, in diffusion lengths sqrt(2 D tau), that the box keeps free around its support [1].
 REACH = 2.0
-
-#: Fields of fewer cells are swept by one thread [1]: a sweep takes a twentieth of a millisecond, and threads that share
-#: it wait for each other as long.
-MIN_SHARED_CELLS = 32_768
 
 
 class NumbaSweeps:
@@ -45,7 +42,7 @@ class NumbaSweeps:
         self, shape: tuple[int, int, int], spacing: tuple[float, float, float], *, dtype: str, parallel: bool
     ) -> None:
         self.shape, self.spacing = shape, spacing
-        self._parallel = parallel and math.prod(shape) >= MIN_SHARED_CELLS
+        self._parallel = parallel and threads_share(math.prod(shape))
         self._loops = SHARED if self._parallel else SINGLE
         self._float = np.dtype(dtype).type
         self._spare: list[np.ndarray] = []

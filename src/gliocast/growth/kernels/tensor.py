@@ -29,6 +29,7 @@ import numba
 import numpy as np
 
 from gliocast.core.tensor import require_tensors
+from gliocast.growth.kernels.compiled import compile_loops, threads_share
 from gliocast.growth.kernels.selling import MAX_EDGES, MAX_REACH, NUM_CODES, along, decode, scratch, shares
 
 #: Weights are stored in runs of whole blocks of this many cells along the last axis: one vector register of float32.
@@ -90,30 +91,33 @@ def tensor_conductance(
         InputError: the array has another shape, isn't finite, or a tensor has a negative eigenvalue.
     """
     require_tensors(tensor, tensor.shape[1:] if tensor.ndim == 4 else (0, 0, 0), "mobility tensor")
-    tensor, step = np.ascontiguousarray(tensor, dtype=dtype), np.array(spacing, dtype=np.float64)
+    # in double whatever the type of the result: the same loops for both
+    tensor, step = np.ascontiguousarray(tensor, dtype=np.float64), np.array(spacing, dtype=np.float64)
     is_open = tensor[:3].sum(axis=0) > 0
     room = _room(is_open)
+    loops = _SHARED if threads_share(is_open.size) else _SINGLE
     used = np.zeros(NUM_CODES, dtype=np.uint8)
-    _find_offsets(tensor, is_open, room, step, used)
+    loops.find_offsets(tensor, is_open, room, step, used)
     codes = np.flatnonzero(used)
     index = np.full(NUM_CODES, -1, dtype=np.int64)
     index[codes] = np.arange(codes.size)
     nx, ny, nz = is_open.shape
     occupied = np.zeros((nx, ny, codes.size, -(-nz // BLOCK)), dtype=np.uint8)
-    _occupy(tensor, is_open, room, step, index, occupied)
+    loops.occupy(tensor, is_open, room, step, index, occupied)
     offsets = np.array([decode(code) for code in codes], dtype=np.int64).reshape(-1, 3)
     first = np.zeros(nx * ny * codes.size + 1, dtype=np.int32)
     num_runs, num_weights = _layout(occupied, offsets, nz, first, np.empty((0, 2), np.int32), np.empty(0, np.int64))
     extents, where = np.empty((num_runs, 2), np.int32), np.empty(num_runs, np.int64)
     _layout(occupied, offsets, nz, first, extents, where)
     del occupied
-    weights = np.zeros(num_weights, dtype=dtype)
+    weights = np.zeros(num_weights)
     for side in (1, -1):
-        _fill(tensor, is_open, room, step, index, first, extents, where, weights, side)
+        loops.fill(tensor, is_open, room, step, index, first, extents, where, weights, side)
     runs, starts, rows = _both_ends(offsets, first, extents, where, is_open.shape)
     degree = np.zeros(is_open.shape)
-    _degree(weights, runs, starts, rows, degree)
-    return TensorConductance(weights, runs, starts, rows, (nx, ny, nz), 2 * float(degree.max()), spacing)
+    loops.degree(weights, runs, starts, rows, degree)
+    bound = 2 * float(degree.max())
+    return TensorConductance(weights.astype(dtype, copy=False), runs, starts, rows, (nx, ny, nz), bound, spacing)
 
 
 def _room(is_open: np.ndarray) -> np.ndarray:
@@ -132,7 +136,7 @@ def _room(is_open: np.ndarray) -> np.ndarray:
 def _tensor_at(tensor, spacing, i, j, k, m):  # type: ignore[no-untyped-def]
     """m <- the tensor of a cell in lattice units [1/mm^2]."""
     for a in range(3):
-        m[a, a] = max(np.float64(tensor[a, i, j, k]), 0.0) / spacing[a] ** 2
+        m[a, a] = max(tensor[a, i, j, k], 0.0) / spacing[a] ** 2
     m[0, 1] = m[1, 0] = tensor[3, i, j, k] / (spacing[0] * spacing[1])
     m[0, 2] = m[2, 0] = tensor[4, i, j, k] / (spacing[0] * spacing[2])
     m[1, 2] = m[2, 1] = tensor[5, i, j, k] / (spacing[1] * spacing[2])
@@ -157,7 +161,6 @@ def _row_shares(tensor, is_open, room, spacing, i, j, buffers):  # type: ignore[
             counts[k] = shares(m, is_open, room[i, j, k], i, j, k, spacing, codes[k], plus[k], minus[k], work)
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
 def _find_offsets(tensor, is_open, room, spacing, used):  # type: ignore[no-untyped-def]
     """Mark the offsets that any cell uses."""
     for plane in numba.prange(is_open.shape[0]):
@@ -170,7 +173,6 @@ def _find_offsets(tensor, is_open, room, spacing, used):  # type: ignore[no-unty
                     used[codes[k, n]] = 1
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
 def _occupy(tensor, is_open, room, spacing, index, occupied):  # type: ignore[no-untyped-def]
     """Mark the blocks of rows in which an offset has edges."""
     for plane in numba.prange(is_open.shape[0]):
@@ -223,7 +225,6 @@ def _layout(occupied, offsets, nz, first, extents, where):  # type: ignore[no-un
     return num_runs, num_weights
 
 
-@numba.njit(nogil=True, cache=True, parallel=True, error_model="numpy")
 def _fill(tensor, is_open, room, spacing, index, first, extents, where, weights, side):  # type: ignore[no-untyped-def]
     """Add every cell's shares in its edges +e (side 1) or -e (side -1); one thread at most writes to an edge."""
     ny = is_open.shape[1]
@@ -284,7 +285,6 @@ def _both_ends(offsets, first, extents, where, shape):  # type: ignore[no-untype
     return runs, starts, rows
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
 def _degree(weights, runs, starts, rows, degree):  # type: ignore[no-untyped-def]
     """degree <- sum of the weights of all edges of a cell."""
     nx, ny, _ = degree.shape
@@ -307,3 +307,7 @@ def _close(weights, runs, starts, rows, cells):  # type: ignore[no-untyped-def]
                 for k in range(first, last):
                     if cells[i, j, k] or cells[i + x, j + y, k + z]:
                         weights[starts[run] + k - first] = 0
+
+
+_LOOPS = (_find_offsets, _occupy, _fill, _degree)
+_SHARED, _SINGLE = (compile_loops(*_LOOPS, parallel=parallel) for parallel in (True, False))

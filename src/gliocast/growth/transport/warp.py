@@ -1,6 +1,5 @@
 """Images of displaced tissue."""
 
-import numba
 import numpy as np
 
 from gliocast.core import InputError
@@ -11,7 +10,7 @@ def _warp(out, image, u, ix, iy, iz):  # type: ignore[no-untyped-def]
     """out(x) <- image(x - u(x)), trilinear; beyond the outermost cell centers their value."""
     nx, ny, nz = image.shape
     zero = image.dtype.type(0)
-    for i in numba.prange(nx):
+    for i in range(nx):
         for j in range(ny):
             for k in range(nz):
                 x = min(max(i - u[0, i, j, k] * ix, zero), nx - 1)
@@ -27,7 +26,8 @@ def _warp(out, image, u, ix, iy, iz):  # type: ignore[no-untyped-def]
                 out[i, j, k] = (1 - x) * near + x * far
 
 
-_LOOP = compile_loops(_warp, parallel=True).warp
+#: For one thread: what is drawn once isn't worth the seconds that loops with threads take to compile.
+_LOOP = compile_loops(_warp, parallel=False).warp
 
 
 def warp(image: np.ndarray, displacement: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
