@@ -332,7 +332,10 @@ def test_nothing_leaps_over_a_wall_or_past_a_corner():
     assert not apply(tensor_conductance(tensor, UNIT, np.float64), y).any()
 
 
-@pytest.mark.parametrize(("dtype", "parallel"), [(np.float32, True), (np.float32, False), (np.float64, False)])
+@pytest.mark.parametrize(
+    ("dtype", "parallel"),
+    [pytest.param(np.float32, True, marks=pytest.mark.slow), (np.float32, False), (np.float64, False)],
+)
 @pytest.mark.usefixtures("two_threads")
 def test_compiled_sweep_agrees_with_torch_in_any_box_and_leaves_the_rest(dtype, parallel):
     shape = (14, 13, 19)

@@ -58,12 +58,23 @@ def along(m, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def _flip(base, first, second):  # type: ignore[no-untyped-def]
+    """Selling's step: another superbase, in which these two vectors no longer enclose an acute angle."""
+    for a in range(3):
+        step = base[first, a]
+        for k in range(4):
+            if k not in (first, second):
+                base[k, a] += step
+        base[first, a] = -step
+
+
+@numba.njit(nogil=True, cache=True)
 def _selling(m, base, weights, offsets):  # type: ignore[no-untyped-def]
     """Decompose m; returns the reach of the offsets, or one more than is allowed where it finds no end."""
     floor = _ROUNDING * (m[0, 0] + m[1, 1] + m[2, 2])
-    base[:] = 0
     for a in range(3):
-        base[0, a], base[a + 1, a] = -1, 1
+        for k in range(4):
+            base[k, a] = -1 if k == 0 else k == a + 1
     for _ in range(_MAX_FLIPS):
         widest, first, second = floor, -1, -1
         n = 0
@@ -79,10 +90,7 @@ def _selling(m, base, weights, offsets):  # type: ignore[no-untyped-def]
                     widest, first, second = product, i, j
         if first < 0:
             return _directions(base, weights, offsets, floor)
-        for k in range(4):
-            if k not in (first, second):
-                base[k] += base[first]
-        base[first] *= -1
+        _flip(base, first, second)
     return MAX_REACH + 1
 
 
@@ -190,6 +198,14 @@ def _octants(o, i, j, k, tally):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def _copy(m, out):  # type: ignore[no-untyped-def]
+    """out <- m, 3 x 3."""
+    for a in range(3):
+        for b in range(3):
+            out[a, b] = m[a, b]
+
+
+@numba.njit(nogil=True, cache=True)
 def scratch():  # type: ignore[no-untyped-def]
     """Work arrays of `shares`, one set per thread."""
     size = MAX_REACH + 1
@@ -224,7 +240,7 @@ def shares(m, o, room, i, j, k, spacing, codes, plus, minus, work):  # type: ign
     for blocked in range(8):
         if tally[blocked] == 0:
             continue
-        reduced[:] = m
+        _copy(m, reduced)
         for a in range(3):
             if blocked >> a & 1:
                 eliminate(reduced, a)
@@ -257,11 +273,13 @@ def _all_seen(o, i, j, k, weights, offsets, steps):  # type: ignore[no-untyped-d
 @numba.njit(nogil=True, cache=True)
 def _faces_only(m, weights, offsets):  # type: ignore[no-untyped-def]
     """Weights along the axes alone: what is left of m along each when the two others are eliminated."""
-    weights[:] = 0
-    offsets[:] = 0
+    for n in range(6):
+        weights[n] = 0
+        for a in range(3):
+            offsets[n, a] = 0
     single = np.empty((3, 3))
     for a in range(3):
-        single[:] = m
+        _copy(m, single)
         eliminate(single, (a + 1) % 3)
         eliminate(single, (a + 2) % 3)
         weights[a], offsets[a, a] = single[a, a], 1

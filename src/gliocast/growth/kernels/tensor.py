@@ -279,8 +279,10 @@ def _both_ends(offsets, first, extents, where, shape):  # type: ignore[no-untype
                     rows[row] += 1
                     rows[far] += 1
         if counting:
-            rows[:] = np.cumsum(rows)
-    rows[1:] = rows[:-1].copy()
+            for row in range(nx * ny):
+                rows[row + 1] += rows[row]
+    for row in range(nx * ny, 0, -1):
+        rows[row] = rows[row - 1]
     rows[0] = 0
     return runs, starts, rows
 
