@@ -1,7 +1,7 @@
 import numba
 import numpy as np
 
-from gliocast.growth.kernels.compiled import compile_loops
+from gliocast.growth.kernels.compiled import MIN_SHARED_CELLS, compile_loops, threads_share
 
 
 def _total(values):
@@ -17,3 +17,13 @@ def test_threaded_and_single_threaded_loops_have_cache_entries_of_their_own():
     names = {loop.py_func.__qualname__ for loop in loops}
     assert len(names) == 2
     assert [loop(np.ones(5)) for loop in loops] == [5.0, 5.0]
+
+
+def test_several_threads_share_what_is_large_enough(two_threads):
+    assert threads_share(MIN_SHARED_CELLS)
+    assert not threads_share(MIN_SHARED_CELLS - 1)
+    assert not threads_share(99, least=100)
+
+
+def test_one_thread_shares_nothing():
+    assert not threads_share(10 * MIN_SHARED_CELLS)

@@ -13,7 +13,9 @@ from gliocast.growth.elasticity.coarsening import (
     face_interpolation,
 )
 from gliocast.growth.elasticity.multigrid import spectral_bound
+from gliocast.growth.elasticity.numba_level import MIN_SHARED_CELLS
 from gliocast.growth.elasticity.torch_body import TorchElasticity
+from gliocast.growth.kernels.compiled import threads_share
 
 SPACING = (1.0, 1.5, 0.8)
 
@@ -315,6 +317,7 @@ def test_float32_reaches_the_tolerance_that_models_use():
 def test_threads_give_the_same_solution():
     """In single precision, as models use them; loops with threads take long to compile."""
     shape = (52, 50, 48)  # enough cells for threads to share them
+    assert threads_share(int(np.prod(shape)), MIN_SHARED_CELLS)
     lam, mu = (m.astype(np.float32) for m in random_moduli(shape))
     pressure = ball(shape, SPACING, 9.0).astype(np.float32)
     both = [Elasticity(lam, mu, SPACING, parallel=p).solve(pressure, tolerance=1e-1) for p in (True, False)]

@@ -4,7 +4,7 @@ import pytest
 from gliocast.anatomy.mobility import mobility
 from gliocast.core.box import Box
 from gliocast.growth.kernels import NumbaSweeps, conductance
-from gliocast.growth.kernels.compiled import MIN_SHARED_CELLS
+from gliocast.growth.kernels.compiled import threads_share
 from gliocast.growth.kernels.numba_operators import Isotropic
 from gliocast.growth.kernels.pointwise import exponential
 from gliocast.growth.kernels.rkl2 import num_stages, rkl2_weights
@@ -56,7 +56,7 @@ def test_two_unlike_cells_conduct_like_resistors_in_series():
 @pytest.mark.parametrize(("dtype", "parallel"), [("float32", True), ("float32", False), ("float64", False)])
 def test_compiled_sweeps_agree_with_those_on_tensors(two_threads, patchy, dtype, parallel):
     anatomy = patchy((36, 33, 30))
-    assert anatomy.white_matter.size >= MIN_SHARED_CELLS
+    assert threads_share(anatomy.white_matter.size)
     shape, spacing = anatomy.grid.shape, (1.0, 1.5, 2.0)
     faces = conductance(mobility(anatomy, 10.0), spacing, np.dtype(dtype).type)
     everywhere = Box((0, 0, 0), shape)

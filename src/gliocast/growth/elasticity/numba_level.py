@@ -23,7 +23,7 @@ _SINGLE = SimpleNamespace(**vars(numba_stencil.SINGLE), **vars(numba_algebra.SIN
 
 #: Grids of fewer cells are swept by one thread [1]: a sweep takes less than a millisecond, and where others use the
 #: machine too, threads wait for each other longer than that.
-_MIN_SHARED_CELLS = 100_000
+MIN_SHARED_CELLS = 100_000
 
 
 class NumbaLevel:
@@ -43,7 +43,7 @@ class NumbaLevel:
         self, lam: np.ndarray, mu: np.ndarray, spacing: tuple[float, float, float], *, parallel: bool = True
     ) -> None:
         self._lam, self._mu, self._spacing, self._parallel = lam, mu, spacing, parallel
-        self._loops = _SHARED if parallel and threads_share(lam.size, _MIN_SHARED_CELLS) else _SINGLE
+        self._loops = _SHARED if parallel and threads_share(lam.size, MIN_SHARED_CELLS) else _SINGLE
         self._float = lam.dtype.type
         self.bound = spectral_bound(lam, mu)
         slots = tuple(n + 2 for n in lam.shape)

@@ -15,6 +15,9 @@ of one cell in lattice units [1/mm^2], e an integer offset, o the mask of open c
 
 Source: Selling (1874); Fehrenbach & Mirebeau, J. Math. Imaging Vis. 49 (2014), Section 2 (AD-LBR). Departures: the
 stencil's radius is bounded, and walls, which the source doesn't treat, are.
+
+Small arrays are filled in loops and not by slices, for each function is compiled again into all that call it, and a
+slice takes ten times as long to compile.
 """
 
 import numba
