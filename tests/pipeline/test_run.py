@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
+import numba
 import numpy as np
 import pytest
 
@@ -102,16 +103,16 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory, patient_folder, cache):
-    """The command, on a folder, cold."""
+    """The command, on a folder, cold, by one thread: loops with threads take long to compile."""
     out = tmp_path_factory.mktemp("first") / "new" / "results"
     command = [COMMAND, "run", patient_folder, "--out", out, "--seed", str(SEED)]
-    environment = os.environ | {"GLIOCAST_CACHE": str(cache)}
+    environment = os.environ | {"GLIOCAST_CACHE": str(cache), "NUMBA_NUM_THREADS": "1"}
     return Run(out, subprocess.run(command, capture_output=True, text=True, env=environment, check=False))
 
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory, patient_folder, cache, first):
-    """The same from Python, file by file, by other names, in this process, warm."""
+    """The same from Python, file by file, by other names, in this process, warm, by all threads there are."""
     folder, out = tmp_path_factory.mktemp("links"), tmp_path_factory.mktemp("second")
     files = {}
     for path in patient_folder.iterdir():
@@ -120,7 +121,11 @@ def second(tmp_path_factory, patient_folder, cache, first):
         files[key].symlink_to(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GLIOCAST_CACHE", str(cache))
-        findings = run(read_patient_files(**files), out, options=Options(seed=SEED))
+        numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+        try:
+            findings = run(read_patient_files(**files), out, options=Options(seed=SEED))
+        finally:
+            numba.set_num_threads(1)
     return Run(out, findings)
 
 
