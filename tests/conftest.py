@@ -22,6 +22,7 @@ LONGEST = (
     "tests/growth/",
     "tests/test_readme.py",
     "tests/pipeline/test_run.py",
+    "tests/test_patients.py",
     "tests/inference/test_npe.py",
     "tests/test_house.py",
     "tests/docs/test_extending.py",
