@@ -4,6 +4,10 @@ import torch
 
 from gliocast.core import Anatomy, DiffusionTensor, Grid
 
+#: For `gradcheck`: one derivative along a random direction, not one an entry, so close that a percent in one entry of a
+#: hundred shows.
+ALONG_A_DIRECTION = {"fast_mode": True, "eps": 1e-6, "atol": 1e-6, "rtol": 1e-5}
+
 
 def make_anatomy(white: np.ndarray, gray: np.ndarray, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Anatomy:
     grid = Grid(white.shape, np.diag([*spacing, 1.0]))

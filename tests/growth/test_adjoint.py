@@ -11,6 +11,8 @@ from gliocast.growth.kernels.fused_sweeps import FusedSweeps
 from gliocast.growth.kernels.torch_sweeps import TorchSweeps
 from gliocast.growth.models import FisherKolmogorov, MassEffect, ProliferativeNecrotic, TensorFisherKolmogorov
 
+from .conftest import ALONG_A_DIRECTION
+
 SPACING = (1.0, 1.2, 0.8)
 CENTER = (4.2, 4.4, 3.1)
 
@@ -39,7 +41,7 @@ def test_gradients_of_fields_are_those_of_finite_differences(fused, monkeypatch)
         return (grown**2).sum()
 
     inputs = tuple(field.requires_grad_() for field in given)
-    assert torch.autograd.gradcheck(loss, inputs, eps=1e-6, atol=1e-6, rtol=1e-5, fast_mode=True)
+    assert torch.autograd.gradcheck(loss, inputs, **ALONG_A_DIRECTION)
 
 
 def compare_adjoints(monkeypatch, shape, day, dtype, tolerance):

@@ -55,8 +55,7 @@ def _gather(out, field, sx, wx, sy, wy, sz, wz, keep):  # type: ignore[no-untype
     for a in numba.prange(1, na - 1):
         row = np.empty(field.shape[2], field.dtype)
         for b in range(1, nb - 1):
-            for c in range(row.size):
-                row[c] = 0
+            row[:] = 0
             for p in range(wx.shape[1]):
                 for q in range(wy.shape[1]):
                     weight = wx[a, p] * wy[b, q]

@@ -15,8 +15,7 @@ from gliocast.growth.kernels.tensor import TensorConductance
 @numba.njit(inline="always")
 def laplacian_row(row, y, weights, runs, starts, rows, i, j, low, high):  # type: ignore[no-untyped-def]
     """row <- (L y)[i, j, low[2]:high[2]]; the rim of the box is closed; i and j are int64."""
-    for k in range(row.size):
-        row[k] = 0
+    row[:] = 0
     k0, k1 = low[2], high[2]
     ny, nz = y.shape[1], y.shape[2]
     flat, index = y.reshape(-1), i * ny + j

@@ -36,18 +36,11 @@ def _flux(out, f, ll, l, r, rr):  # type: ignore[no-untyped-def] # noqa: E741
 
 
 @numba.njit(**ROW_OPTIONS)
-def _clear(row):  # type: ignore[no-untyped-def]
-    """row <- 0; a slice that is assigned takes seconds to compile, at every place where it stands."""
-    for c in range(row.size):
-        row[c] = 0
-
-
-@numba.njit(**ROW_OPTIONS)
 def _x_fluxes(flux, planes, fx, i):  # type: ignore[no-untyped-def]
     """flux <- what flows through the faces i normal to x, in one row; nothing through the walls."""
     count = len(planes)
     if i == 0 or i == count:
-        _clear(flux)
+        flux[:] = 0
     else:
         _flux(flux, fx[i], planes[max(i - 2, 0)], planes[i - 1], planes[i], planes[min(i + 1, count - 1)])
 
@@ -55,8 +48,8 @@ def _x_fluxes(flux, planes, fx, i):  # type: ignore[no-untyped-def]
 @numba.njit(**ROW_OPTIONS)
 def _y_fluxes(flux, plane, fy, ny, nz):  # type: ignore[no-untyped-def]
     """The same through the faces of a plane that are normal to y; all in one row, nz for each j."""
-    _clear(flux[:nz])
-    _clear(flux[ny * nz :])
+    flux[:nz] = 0
+    flux[ny * nz :] = 0
     for j in (1, ny - 1):  # next to the walls
         if 0 < j < ny:
             first, last = max(j - 2, 0) * nz, min(j + 1, ny - 1) * nz
@@ -86,11 +79,10 @@ def _z_fluxes(flux, plane, fz, extended, ny, nz):  # type: ignore[no-untyped-def
     """The same normal to z; all in one row, nz + _Z_PAD for each j."""
     length = nz + _Z_PAD
     for j in range(ny):
-        here, first = j * length + 2, j * nz
-        extended[here - 1] = plane[first]
-        for k in range(nz):
-            extended[here + k] = plane[first + k]
-        extended[here + nz] = plane[first + nz - 1]
+        here, row = j * length + 2, plane[j * nz : (j + 1) * nz]
+        extended[here - 1] = row[0]
+        extended[here : here + nz] = row
+        extended[here + nz] = row[nz - 1]
     total = ny * length
     _flux(flux, fz, extended[:total], extended[1 : total + 1], extended[2 : total + 2], extended[3 : total + 3])
 
