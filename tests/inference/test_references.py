@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import logit
 
 from gliocast.core import Anatomy, Grid, InputError
 from gliocast.growth import Simulator, SingleScan
@@ -13,10 +14,12 @@ from gliocast.inference.morph_infer import (
     ReferenceReader,
     References,
     load_reading,
+    outlines_of,
     save_reading,
 )
-from gliocast.inference.morph_infer.reading import TURNS, decode, encode
-from gliocast.inference.morph_infer.references import NUM_SCALARS, NUM_VECTORS, REFERENCE_WIDTHS_MM
+from gliocast.inference.morph_infer.impression import decode, encode
+from gliocast.inference.morph_infer.reading import TURNS
+from gliocast.inference.morph_infer.references import REFERENCE_RATIOS, REFERENCE_WIDTHS_MM, impression_size
 from gliocast.observation import OutlineLikelihood
 
 SIDE, SPACING = 44, 2.0
@@ -24,7 +27,7 @@ THRESHOLDS = np.array([0.5, 0.15])
 SEED = np.array([44.0, 42.0, 46.0])
 FORWARD = SingleScan(Simulator(backend="numba-single", accuracy=2e-2))
 #: Place of each reference's scalars: travel, and of whole tumor and core level, deviation and median.
-FIRST, PER_REFERENCE = NUM_SCALARS - 7 * len(REFERENCE_WIDTHS_MM), 7
+PER_REFERENCE = 7
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,15 @@ def tumor(anatomy, width, travel=48.0):
     return density > THRESHOLDS[0], density > THRESHOLDS[1]
 
 
+def look(anatomy, core, whole, answer=None):
+    return References(FORWARD, anatomy).look(outlines_of(core, whole, anatomy), answer)
+
+
+def scatters(seen, count):
+    """Log standard deviation of each reference on the surface of the whole tumor."""
+    return seen.scalars[-count * PER_REFERENCE :].reshape(count, PER_REFERENCE)[:, 2]
+
+
 def mirrored(anatomy):
     flip = (slice(None, None, -1),)
     parts = (anatomy.white_matter, anatomy.gray_matter, anatomy.csf, anatomy.brain)
@@ -51,10 +63,9 @@ def mirrored(anatomy):
 
 
 def test_the_wider_a_tumor_the_less_a_wide_reference_is_ragged_against_it(anatomy):
-    references, narrower = References(FORWARD, anatomy), []
+    narrower = []
     for width, travel in ((1.0, 34.0), (2.4, 40.0), (4.0, 56.0)):
-        scalars = references.look(*tumor(anatomy, width, travel)).scalars
-        scatter = scalars[FIRST:].reshape(-1, PER_REFERENCE)[:, 2]
+        scatter = scatters(look(anatomy, *tumor(anatomy, width, travel)), len(REFERENCE_WIDTHS_MM))
         narrower.append(scatter[0] - scatter[-1])
     assert narrower[0] + 0.2 < narrower[1] < narrower[2] - 0.2
 
@@ -63,18 +74,48 @@ def test_slopes_point_to_the_side_where_the_seed_lies(anatomy):
     """A tumor that is cut off on one side has its core's middle on the other side of the seed."""
     core, whole = tumor(anatomy, 3.2)
     cut = np.arange(SIDE)[:, None, None] * SPACING > SEED[0] + 8
-    seen = References(FORWARD, anatomy).look(core & ~cut, whole & ~cut)
+    seen = look(anatomy, core & ~cut, whole & ~cut)
     assert seen.center[0] < SEED[0] - 2
     slopes = seen.vectors[2:].reshape(-1, 2, 3)
-    here = References(FORWARD, anatomy).look(core, whole).vectors[2:].reshape(-1, 2, 3)
+    here = look(anatomy, core, whole).vectors[2:].reshape(-1, 2, 3)
     # seen from the middle of what is left, the cut surface is too near and the other one too far
     assert (slopes[:3, 0, 0] > here[:3, 0, 0] + 0.2).all()
 
 
+def test_a_closer_look_around_the_truth_sees_the_truth(anatomy):
+    """Levels of a front as wide as the tumor's are the thresholds; from its seed there is no slope."""
+    width, travel, count = 2.4, 40.0, len(REFERENCE_RATIOS)
+    number = np.sqrt(travel / (2 * width))
+    truth = np.array([number * width, number, *SEED, *THRESHOLDS])
+    outlines = tumor(anatomy, width, travel)
+    seen = look(anatomy, *outlines, truth)
+    levels = seen.scalars[-count * PER_REFERENCE :].reshape(count, PER_REFERENCE)[:, [1, 4]]
+    gaps = np.log(levels[:, 1] - levels[:, 0])  # of whole tumor and core, smaller the wider a front is
+    expected = np.log(logit(THRESHOLDS[0]) - logit(THRESHOLDS[1]))
+    assert np.interp(0.0, np.log(REFERENCE_RATIOS), gaps) == pytest.approx(expected, abs=0.1)
+    moved = look(anatomy, *outlines, truth + [0, 0, 0, -6, 0, 0, 0])
+    slopes, others = (part.vectors[-2 * count :].reshape(count, 2, 3)[1:3, 0] for part in (seen, moved))
+    assert (np.linalg.norm(slopes, axis=1) < 0.3 * np.linalg.norm(others, axis=1)).all()
+    assert (np.abs(others[:, 1]) > 2 * np.abs(others[:, [0, 2]]).max(axis=1)).all()  # along the way it was moved
+
+
+def test_a_closer_look_says_what_it_went_out_from(anatomy):
+    answer = np.array([9.0, 3.5, 43.0, 43.0, 43.0, *THRESHOLDS])
+    seen = look(anatomy, *tumor(anatomy, 2.4, 40.0), answer)
+    assert (seen.scalars.shape, seen.vectors.shape[0]) == ((impression_size(True)[0],), impression_size(True)[1])
+    np.testing.assert_allclose(decode(np.zeros(7), seen), answer)
+    np.testing.assert_allclose(encode(seen, answer), 0, atol=1e-12)
+
+
+def test_a_closer_look_from_an_answer_that_is_no_tumors_ends(anatomy):
+    answer = np.array([0.01, 400.0, 43.0, 43.0, 430.0, 0.999, 0.998])
+    assert np.isfinite(look(anatomy, *tumor(anatomy, 2.4, 40.0), answer).scalars).all()
+
+
 def test_a_mirrored_tumor_has_the_same_scalars_and_mirrored_vectors(anatomy):
     core, whole = tumor(anatomy, 2.4, 40.0)
-    here = References(FORWARD, anatomy).look(core, whole)
-    there = References(FORWARD, mirrored(anatomy)).look(core[::-1], whole[::-1])
+    here = look(anatomy, core, whole)
+    there = look(mirrored(anatomy), core[::-1], whole[::-1])
     # other points of a surface are looked at when it has more than enough of them
     np.testing.assert_allclose(there.scalars, here.scalars, atol=0.12)
     np.testing.assert_allclose(there.vectors * [-1, 1, 1], here.vectors, atol=0.12)
@@ -84,35 +125,47 @@ def test_a_mirrored_tumor_has_the_same_scalars_and_mirrored_vectors(anatomy):
 def test_outlines_without_voxels_and_growth_of_other_parameters_are_refused(anatomy):
     core, whole = tumor(anatomy, 3.2)
     with pytest.raises(InputError, match="outline without voxels"):
-        References(FORWARD, anatomy).look(np.zeros_like(core), whole)
+        look(anatomy, np.zeros_like(core), whole)
     with pytest.raises(InputError, match="seen through one scan"):
         References(Simulator(), anatomy)
     nothing = np.zeros(anatomy.grid.shape, np.float32)
     fluid = Anatomy(nothing, nothing, nothing + 1, anatomy.brain, anatomy.grid)
     with pytest.raises(InputError, match="brain tissue"):
-        References(FORWARD, fluid).look(core, whole)
+        look(fluid, core, whole)
 
 
-def impression(generator):
-    scalars, vectors = generator.standard_normal(NUM_SCALARS), generator.standard_normal((NUM_VECTORS, 3))
-    return Impression(scalars.astype(np.float32), vectors.astype(np.float32), np.array([3.0, -4.0, 5.0]), 22.0)
+def impression(generator, closer=False):
+    num_scalars, num_vectors = impression_size(closer)
+    scalars, vectors = generator.standard_normal(num_scalars), generator.standard_normal((num_vectors, 3))
+    origin = generator.standard_normal(7) / 10 if closer else np.zeros(7)
+    center = np.array([3.0, -4.0, 5.0])
+    return Impression(scalars.astype(np.float32), vectors.astype(np.float32), center, 22.0, origin)
+
+
+def network_of(closer):
+    torch.manual_seed(0)
+    network = ReadingNetwork(ReadingConfig(closer, hidden=16)).eval()
+    torch.nn.init.normal_(network.direct.weight, std=0.1)
+    torch.nn.init.normal_(network.precision.weight, std=0.1)
+    num_scalars, num_vectors = impression_size(closer)
+    network.learn_scales(torch.randn(50, num_scalars), torch.randn(50, num_vectors, 3), 0.1 * torch.randn(50, 7))
+    return network
 
 
 @pytest.fixture(scope="module")
 def network():
-    torch.manual_seed(0)
-    network = ReadingNetwork(ReadingConfig(hidden=16)).eval()
-    torch.nn.init.normal_(network.direct.weight, std=0.1)
-    torch.nn.init.normal_(network.precision.weight, std=0.1)
-    network.learn_scales(torch.randn(50, NUM_SCALARS), torch.randn(50, NUM_VECTORS, 3), torch.randn(50, 7))
-    return network
+    return network_of(closer=False)
+
+
+@pytest.fixture(scope="module")
+def both(network):
+    return network, network_of(closer=True)
 
 
 def test_coordinates_and_their_inverse_cancel():
-    seen = impression(np.random.default_rng(0))
-    identifiable = np.array([6.0, 3.5, 10.0, -20.0, 30.0])
-    found = decode(encode(seen, identifiable, THRESHOLDS), seen)
-    np.testing.assert_allclose(found, [*identifiable, *THRESHOLDS], rtol=1e-12)
+    seen = impression(np.random.default_rng(0), closer=True)
+    point = np.array([6.0, 3.5, 10.0, -20.0, 30.0, *THRESHOLDS])
+    np.testing.assert_allclose(decode(encode(seen, point), seen), point, rtol=1e-12)
 
 
 def test_an_answer_turns_with_the_head(network):
@@ -121,42 +174,48 @@ def test_an_answer_turns_with_the_head(network):
     mean, covariance = network.read(seen)
     for turn in TURNS[[5, 17, 40]]:
         vectors = (seen.vectors @ turn.T).astype(np.float32)
-        there, spread = network.read(Impression(seen.scalars, vectors, seen.center, seen.radius))
+        there, spread = network.read(Impression(seen.scalars, vectors, seen.center, seen.radius, seen.origin))
         full = np.eye(7)
         full[2:5, 2:5] = turn
         np.testing.assert_allclose(there, full @ mean, atol=1e-5)
         np.testing.assert_allclose(spread, full @ covariance @ full.T, atol=1e-5)
 
 
-def test_posterior_is_the_normal_distribution_that_the_network_answers(network, anatomy):
-    seen = impression(np.random.default_rng(2))
+def test_posterior_is_the_normal_distribution_of_the_last_answer(both, anatomy):
     core, whole = tumor(anatomy, 3.2)
     parameters = (*FORWARD.parameters, *OutlineLikelihood(core, whole, anatomy.grid).parameters)
-    reader = ReferenceReader(network)
-    posterior = reader.condition(seen, parameters, generator=np.random.default_rng(0), num_samples=20_000)
-    mean, covariance = network.read(seen)
+    references, outlines = References(FORWARD, anatomy), outlines_of(core, whole, anatomy)
+    reader, drawn = ReferenceReader(both), {"generator": np.random.default_rng(0), "num_samples": 20_000}
+    posterior = reader.condition(references, outlines, parameters, **drawn)
+    afar, _, seen = ReferenceReader(both[:1]).read(references, outlines)
+    np.testing.assert_allclose(seen.origin, 0)
+    mean, covariance, closer = reader.read(references, outlines)
+    np.testing.assert_allclose(closer.origin, afar, rtol=1e-9)  # the second look goes out from the first answer
     width = np.log(posterior.samples[:, 0] / posterior.samples[:, 1])
-    assert width.mean() == pytest.approx(mean[1], abs=4 * width.std() / np.sqrt(20_000))
+    assert width.mean() == pytest.approx(afar[1] + mean[1], abs=4 * width.std() / np.sqrt(20_000))
     assert width.std() == pytest.approx(np.sqrt(covariance[1, 1]), rel=0.03)
-    np.testing.assert_allclose(posterior.mode, reader.point(seen))
+    np.testing.assert_allclose(posterior.mode, decode(mean, closer))
     with pytest.raises(InputError, match="7 parameters"):
-        reader.condition(seen, parameters[:5], generator=np.random.default_rng(0))
+        reader.condition(references, outlines, parameters[:5], generator=np.random.default_rng(0))
 
 
-def test_weights_come_back_as_they_were_written_and_others_are_refused(network, tmp_path):
+def test_weights_come_back_as_they_were_written_and_others_are_refused(both, tmp_path):
     path = tmp_path / "w.safetensors"
     with pytest.raises(InputError, match="train them"):
         load_reading(path)
-    save_reading(path, network)
-    found = load_reading(path)
-    for name, tensor in network.state_dict().items():
-        torch.testing.assert_close(found.state_dict()[name], tensor.half().float())
+    save_reading(path, both)
+    for network, found in zip(both, load_reading(path), strict=True):
+        for name, tensor in network.state_dict().items():
+            torch.testing.assert_close(found.state_dict()[name], tensor.half().float())
     content = path.read_bytes()
     path.write_bytes(content[:-8] + bytes(8))
     with pytest.raises(InputError, match="hash"):
         load_reading(path)
-    path.write_bytes(content.replace(b"references 1", b"references 0"))
+    path.write_bytes(content.replace(b"references 2", b"references 0"))
     with pytest.raises(InputError, match="format"):
+        load_reading(path)
+    save_reading(path, both[::-1])
+    with pytest.raises(InputError, match="a first look"):
         load_reading(path)
     path.write_bytes(b"not weights")
     with pytest.raises(InputError, match="something else"):

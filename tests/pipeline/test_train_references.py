@@ -15,18 +15,17 @@ def small(steps):
         num_courses=3,
         num_validation=1,
         batch_size=8,
-        network=ReadingConfig(hidden=8),
+        hidden=8,
         optimization=TrainOptions(num_steps=steps),
     )
 
 
-def test_impressions_network_and_weights_are_made_and_found_again(tmp_path, monkeypatch):
+def test_impressions_networks_and_weights_are_made_and_found_again(tmp_path, monkeypatch):
     monkeypatch.setattr(impressions, "SHARD_SIZE", 4)
     path = train_references(small(5), tmp_path, num_workers=1)
-    network = load_reading(path)
-    assert network.config.hidden == 8
-    assert float(network.widening) > 0
-    assert np.isfinite(float(network.widening))
+    networks = load_reading(path)
+    assert [network.config for network in networks] == [ReadingConfig(False, 8), ReadingConfig(True, 8)]
+    assert all(0 < float(network.widening) < np.inf for network in networks)
     written = path.read_bytes()
     assert train_references(small(5), tmp_path, num_workers=1).read_bytes() == written  # nothing is done again
     with pytest.raises(InputError, match="another run"):

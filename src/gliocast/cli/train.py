@@ -1,5 +1,6 @@
 """``gliocast train``: networks from simulations."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -56,13 +57,12 @@ def morph_infer(
 
 @app.command("references")
 def references(
-    out: Annotated[Path, typer.Option(help="Folder for impressions, checkpoint, log and weights.")],
-    courses: Annotated[int, typer.Option(help="Growths to learn from; each gives about four tumors.")] = 1824,
+    out: Annotated[Path, typer.Option(help="Folder for impressions, checkpoints, logs and weights.")],
+    courses: Annotated[
+        int, typer.Option(help="Growths to learn from, for each look; one gives some four tumors.")
+    ] = 2400,
     validation: Annotated[int, typer.Option(help="Growths that are held back to validate on.")] = 96,
-    steps: Annotated[int, typer.Option(help="Steps of the optimizer.")] = 1500,
-    simulate: Annotated[
-        bool, typer.Option(help="Simulate what isn't there yet; --no-simulate learns from what is there.")
-    ] = True,
+    steps: Annotated[int, typer.Option(help="Steps of the optimizer, for each look.")] = 4000,
     workers: Annotated[int | None, typer.Option(help="Processes that simulate; by default one for each core.")] = None,
     seed: opt.Seed = 10,
     quiet: opt.Quiet = False,
@@ -71,15 +71,15 @@ def references(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    from gliocast.pipeline.train_references import ReferencesTraining, TrainOptions, train_references
+    from gliocast.pipeline.train_references import ReferencesTraining, train_references
 
     training = ReferencesTraining(
         num_courses=courses,
         num_validation=validation,
         seed=seed,
-        optimization=TrainOptions(num_steps=steps, learning_rate=2e-3),
     )
+    training = replace(training, optimization=replace(training.optimization, num_steps=steps))
     with watching(quiet=quiet) as watcher:
-        weights = train_references(training, out, monitor=watcher, num_workers=workers, simulate=simulate)
+        weights = train_references(training, out, monitor=watcher, num_workers=workers)
     if not quiet:
         print(f"weights: {weights.resolve()}")

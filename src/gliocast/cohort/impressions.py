@@ -1,5 +1,9 @@
-"""What references say of the tumors of many courses, on disk: what a network learns to read. Synthetic."""
+"""What references say of the tumors of many courses, on disk: what networks learn to read. Synthetic.
 
+A set holds first looks, or closer ones, which go out from the answers of networks to the looks before.
+"""
+
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -13,7 +17,9 @@ from gliocast.cohort.courses import COURSE_SPACING_MM, NUM_MOMENTS, course, cour
 from gliocast.cohort.shards import damaged, make_shards, require_same_set
 from gliocast.core import InputError, OutsideTissueError
 from gliocast.data import whole_file
-from gliocast.inference.morph_infer.references import NUM_SCALARS, NUM_VECTORS, REFERENCE_WIDTHS_MM, References
+from gliocast.inference.morph_infer import Impression, Outlines, ReferenceReader, References, load_reading, outlines_of
+from gliocast.inference.morph_infer.impression import NUM_ANSWERS, decode, encode
+from gliocast.inference.morph_infer.references import REFERENCE_RATIOS, REFERENCE_WIDTHS_MM, impression_size
 
 #: Courses in one shard.
 SHARD_SIZE = 16
@@ -21,25 +27,19 @@ SHARD_SIZE = 16
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """Impressions of tumors, and the truth behind them.
+    """Impressions of tumors, and the answers that would be right.
 
     Args:
         courses: number of each tumor's course, (num,).
-        scalars: (num, NUM_SCALARS).
-        vectors: (num, NUM_VECTORS, 3).
-        centers: middles of the cores, world coordinates [mm, RAS], (num, 3).
-        radii: of the whole tumors [mm], (num,).
-        identifiable: sqrt(D_w T) [mm], sqrt(rho T) [1], seed [mm], (num, 5).
-        thresholds: of T1c and FLAIR [1], (num, 2).
+        scalars: of the impressions, (num, num_scalars).
+        vectors: (num, num_vectors, 3).
+        answers: see `gliocast.inference.morph_infer.impression.encode`, (num, 7).
     """
 
     courses: np.ndarray
     scalars: np.ndarray
     vectors: np.ndarray
-    centers: np.ndarray
-    radii: np.ndarray
-    identifiable: np.ndarray
-    thresholds: np.ndarray
+    answers: np.ndarray
 
     def where(self, chosen: np.ndarray) -> "Lessons":
         """Those of a mask or of indices."""
@@ -54,11 +54,13 @@ class ImpressionSet:
         folder: where the shards lie.
         seed: of the courses.
         ranges: of parameters and sizes.
+        before: weights of the networks whose answer the look goes out from, a file; None for first looks.
     """
 
     folder: Path
     seed: int
     ranges: TumorRanges = field(default_factory=TumorRanges)
+    before: Path | None = None
 
     def __post_init__(self) -> None:
         require_same_set(self.folder, self._description(), "impressions")
@@ -70,21 +72,13 @@ class ImpressionSet:
             self.folder, self._description(), paths, self._make_shard, num_workers=num_workers, progress=progress
         )
 
-    def load(self, count: int, *, partly: bool = False) -> Lessons:
+    def load(self, count: int) -> Lessons:
         """The tumors of the first `count` courses.
-
-        Args:
-            count: number of courses.
-            partly: whether those that are there will do.
 
         Raises:
             InputError: some are absent, or a shard can't be read.
         """
-        shards = [
-            self._read(index)
-            for index in range(-(-count // SHARD_SIZE))
-            if not partly or index == 0 or self._path(index).exists()
-        ]
+        shards = [self._read(index) for index in range(-(-count // SHARD_SIZE))]
         joined = Lessons(*(np.concatenate(parts) for parts in zip(*(vars(s).values() for s in shards), strict=True)))
         return joined.where(joined.courses < count)
 
@@ -93,17 +87,23 @@ class ImpressionSet:
         for number in range(index * SHARD_SIZE, (index + 1) * SHARD_SIZE):
             for tumor in course(number, seed=self.seed, ranges=self.ranges):
                 try:
-                    seen = _references().look(*tumor.outlines)
+                    seen = self._look(outlines_of(*tumor.outlines, course_anatomy()))
                 except OutsideTissueError:
                     continue
-                rows.append(
-                    (number, seen.scalars, seen.vectors, seen.center, seen.radius, tumor.identifiable, tumor.thresholds)
-                )
-        shapes = ((), (NUM_SCALARS,), (NUM_VECTORS, 3), (3,), (), (5,), (2,))
+                truth = np.concatenate([tumor.identifiable, tumor.thresholds])
+                rows.append((number, seen.scalars, seen.vectors, encode(seen, truth)))
+        num_scalars, num_vectors = impression_size(closer=self.before is not None)
+        shapes = ((), (num_scalars,), (num_vectors, 3), (NUM_ANSWERS,))
         columns = zip(*rows, strict=True) if rows else [()] * len(shapes)
         lessons = Lessons(*(np.array(part).reshape(-1, *shape) for part, shape in zip(columns, shapes, strict=True)))
         with whole_file(self._path(index)) as temporary:
             np.savez_compressed(temporary, **vars(lessons))
+
+    def _look(self, outlines: Outlines) -> Impression:
+        if self.before is None:
+            return _references().look(outlines)
+        mean, _, impression = _reader(self.before).read(_references(), outlines)
+        return _references().look(outlines, decode(mean, impression))
 
     def _read(self, index: int) -> Lessons:
         path = self._path(index)
@@ -127,10 +127,16 @@ class ImpressionSet:
             "spacing_mm": COURSE_SPACING_MM,
             "moments": NUM_MOMENTS,
             "accuracy": LEARNING_ACCURACY,
-            "reference_widths_mm": REFERENCE_WIDTHS_MM,
+            "references": {"widths_mm": REFERENCE_WIDTHS_MM, "ratios": REFERENCE_RATIOS},
+            "before": None if self.before is None else hashlib.sha256(self.before.read_bytes()).hexdigest(),
         }
 
 
 @lru_cache(maxsize=1)
 def _references() -> References:
     return References(learning_forward("fisher-kolmogorov"), course_anatomy())
+
+
+@lru_cache(maxsize=1)
+def _reader(weights: Path) -> ReferenceReader:
+    return ReferenceReader(load_reading(weights))

@@ -27,6 +27,7 @@ from gliocast.inference.morph_infer import (
     load_weights,
     look,
     look_at_patient,
+    outlines_of,
     shipped_reading,
     shipped_weights,
 )
@@ -115,12 +116,12 @@ def morph_infer(
 
 def answered(problem: Problem, options: MorphInferOptions, *, generator: np.random.Generator) -> Posterior:
     """The network's answer alone, with so many samples that their covariance is known; else as `morph_infer`."""
-    outlines = problem.observation
-    if not isinstance(outlines, OutlineLikelihood):
+    seen = problem.observation
+    if not isinstance(seen, OutlineLikelihood):
         raise InputError(
             "morph-infer", expected="outlines of core and whole tumor", got="other data", advice="use another method"
         )
-    core, whole, anatomy = outlines.core >= 0.5, outlines.whole >= 0.5, problem.anatomy
+    core, whole, anatomy = seen.core >= 0.5, seen.whole >= 0.5, problem.anatomy
     num_samples = max(options.num_samples, _FEWEST_SAMPLES)
     model = "mass-effect" if isinstance(problem.forward, Held) else "fisher-kolmogorov"
     if (options.network or ("references" if model == "fisher-kolmogorov" else "outlines")) == "outlines":
@@ -128,8 +129,9 @@ def answered(problem: Problem, options: MorphInferOptions, *, generator: np.rand
         window = look_at_patient(core, whole, anatomy, estimator.weights.spacing_mm)
         return estimator.condition(window, problem.parameters, generator=generator, num_samples=num_samples)
     reader = ReferenceReader(load_reading(options.weights or shipped_reading()))
-    impression = References(learning_forward("fisher-kolmogorov"), anatomy).look(core, whole)
-    return reader.condition(impression, problem.parameters, generator=generator, num_samples=num_samples)
+    references = References(learning_forward("fisher-kolmogorov"), anatomy)
+    outlines = outlines_of(core, whole, anatomy)
+    return reader.condition(references, outlines, problem.parameters, generator=generator, num_samples=num_samples)
 
 
 def drawn_closer(problem: Problem, answer: Posterior, *, progress: Callable[[float], None] | None = None) -> Posterior:

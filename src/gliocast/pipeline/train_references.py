@@ -1,4 +1,4 @@
-"""Training of the network that reads references: courses, what references say of them, weights. Composition only."""
+"""Training of the networks that read references: courses, what references say of them, weights. Composition only."""
 
 import hashlib
 import json
@@ -13,12 +13,16 @@ from torch import Tensor, nn
 
 from gliocast.cohort.impressions import ImpressionSet, Lessons
 from gliocast.core import InputError, Monitor, Silence
-from gliocast.inference.morph_infer import Impression, ReadingConfig, ReadingNetwork, inverse_loss, save_reading
-from gliocast.inference.morph_infer.reading import NUM_ANSWERS, TURNS, encode
+from gliocast.inference.morph_infer import ReadingConfig, ReadingNetwork, inverse_loss, save_reading
+from gliocast.inference.morph_infer.impression import NUM_ANSWERS
+from gliocast.inference.morph_infer.reading import TURNS
 from gliocast.train import TrainOptions, train
 
 #: Share of the likelihood in the loss [1]; see `inverse_loss`.
 _LIKELIHOOD_SHARE = 0.01
+
+#: A network learns to read each of these, and the folder of a training has a part for it.
+LOOKS = ("first-look", "closer-look")
 
 
 @dataclass(frozen=True)
@@ -26,62 +30,84 @@ class ReferencesTraining:
     """What to train, on how much.
 
     Args:
-        num_courses: growths whose tumors are learned from, ...
+        num_courses: growths whose tumors are learned from, for each look, ...
         num_validation: ... beside those held back, which come first.
-        seed: of the courses and of the network.
+        seed: of the courses of the first look and of the networks; the next look has the courses of the next seed.
         batch_size: examples in a step.
         jitter: standard deviation of the noise on standardized impressions [1]; it keeps few tumors from being learned
             by heart.
-        network: size.
+        hidden: units of both layers of a network.
         optimization: steps and rates.
     """
 
-    num_courses: int = 1824
+    num_courses: int = 2400
     num_validation: int = 96
     seed: int = 10
     batch_size: int = 128
     jitter: float = 0.1
-    network: ReadingConfig = field(default_factory=ReadingConfig)
-    optimization: TrainOptions = field(default_factory=lambda: TrainOptions(num_steps=1500, learning_rate=2e-3))
+    hidden: int = 256
+    optimization: TrainOptions = field(
+        default_factory=lambda: TrainOptions(num_steps=4000, learning_rate=2e-3, weight_decay=0.1)
+    )
 
     def __post_init__(self) -> None:
-        if min(self.num_courses, self.num_validation, self.batch_size) < 1 or self.seed < 0 or self.jitter < 0:
+        if (
+            min(self.num_courses, self.num_validation, self.batch_size, self.hidden) < 1
+            or self.seed < 0
+            or self.jitter < 0
+        ):
             raise InputError("training", expected="positive counts", got=f"{self}", advice="use the defaults")
 
 
 def train_references(
-    training: ReferencesTraining,
-    folder: Path,
-    *,
-    monitor: Monitor | None = None,
-    num_workers: int | None = None,
-    simulate: bool = True,
+    training: ReferencesTraining, folder: Path, *, monitor: Monitor | None = None, num_workers: int | None = None
 ) -> Path:
-    """Simulate, look, train, and write the weights; whatever of it is there already isn't done again.
+    """Simulate, look, train, look closer, train, and write the weights; whatever is there already isn't done again.
 
     Args:
         training: what to train.
-        folder: impressions, checkpoint, log and weights.
+        folder: impressions, checkpoints, logs and weights.
         monitor: told of the stages.
         num_workers: processes that simulate; by default one for each core.
-        simulate: whether courses that aren't there are simulated; otherwise those that are there have to do.
 
     Returns:
         The file of the weights.
     """
-    monitor = monitor or Silence()
-    seen = ImpressionSet(folder / "impressions", training.seed)
+    monitor, workers = monitor or Silence(), num_workers or os.cpu_count() or 1
+    networks: tuple[ReadingNetwork, ...] = ()
+    before = None
+    for name in LOOKS:
+        there = folder / name
+        lessons = _looked(training, there / "impressions", before, monitor=monitor, num_workers=workers)
+        networks += (_learned(training, lessons, there, closer=before is not None, monitor=monitor),)
+        before = there / "weights.safetensors"
+        save_reading(before, networks)
+    path = folder / "morph-infer-references.safetensors"
+    save_reading(path, networks)
+    return path
+
+
+def _looked(
+    training: ReferencesTraining, folder: Path, before: Path | None, *, monitor: Monitor, num_workers: int
+) -> Lessons:
+    """Lessons of a look; the courses of every look are its own, for networks know those that they learned from."""
+    monitor.begin("simulate" if before is None else "simulate and look closer")
+    seen = ImpressionSet(folder, training.seed if before is None else training.seed + 1, before=before)
     count = training.num_courses + training.num_validation
-    if simulate:
-        monitor.begin("simulate")
-        seen.make(count, num_workers=num_workers or os.cpu_count() or 1, progress=monitor.advance)
-    monitor.begin("train")
-    lessons = seen.load(count, partly=not simulate)
+    seen.make(count, num_workers=num_workers, progress=monitor.advance)
+    return seen.load(count)
+
+
+def _learned(
+    training: ReferencesTraining, lessons: Lessons, folder: Path, *, closer: bool, monitor: Monitor
+) -> ReadingNetwork:
+    """A network that has learned its lessons, its precision scaled by those held back."""
+    monitor.begin("train closer" if closer else "train")
     held = lessons.courses < training.num_validation
     if held.all() or not held.any():
         raise InputError("training", expected="tumors", got="none in these courses", advice="take more courses")
     torch.manual_seed(training.seed)
-    network = ReadingNetwork(training.network)
+    network = ReadingNetwork(ReadingConfig(closer, training.hidden))
     network.learn_scales(*_tensors(lessons.where(~held)))
     taught, exam = (_standardized(network, lessons.where(part)) for part in (~held, held))
     weight = torch.ones(NUM_ANSWERS)
@@ -103,19 +129,12 @@ def train_references(
     )
     assert isinstance(averaged, ReadingNetwork)
     averaged.widening.mul_(_validate(averaged, exam)[1])
-    path = folder / "morph-infer-references.safetensors"
-    save_reading(path, averaged)
-    return path
+    return averaged
 
 
 def _tensors(lessons: Lessons) -> tuple[Tensor, Tensor, Tensor]:
-    """Scalars, vectors and coordinates of the truth."""
-    rows = zip(*(vars(lessons)[name] for name in vars(lessons)), strict=True)
-    truth = [
-        encode(Impression(scalars, vectors, center, radius), identifiable, thresholds)
-        for _, scalars, vectors, center, radius, identifiable, thresholds in rows
-    ]
-    parts = (lessons.scalars, lessons.vectors, np.array(truth))
+    """Scalars, vectors and right answers."""
+    parts = (lessons.scalars, lessons.vectors, lessons.answers)
     scalars, vectors, answers = (torch.from_numpy(np.asarray(part, np.float32)) for part in parts)
     return scalars, vectors, answers
 

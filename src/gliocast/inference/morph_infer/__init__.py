@@ -1,13 +1,14 @@
 """Learn-Morph-Infer: growth read off two outlines by a network that learned from simulations.
 
-Two networks: the one of the paper looks at the outlines themselves, in a window; the other one reads what a few
-reference tumors, grown in the patient's tissue, say of them.
+Two ways: the network of the paper looks at the outlines themselves, in a window; others read what a few reference
+tumors, grown in the patient's tissue, say of them, first from afar and then around the answer to that.
 """
 
 from gliocast.inference.morph_infer.estimator import MorphInfer, ReferenceReader
+from gliocast.inference.morph_infer.impression import Impression
 from gliocast.inference.morph_infer.network import InverseNetwork, NetworkConfig, inverse_loss
 from gliocast.inference.morph_infer.reading import ReadingConfig, ReadingNetwork
-from gliocast.inference.morph_infer.references import Impression, References
+from gliocast.inference.morph_infer.references import References
 from gliocast.inference.morph_infer.scaling import (
     PRINTED,
     SCALINGS,
@@ -16,6 +17,7 @@ from gliocast.inference.morph_infer.scaling import (
     Scaling,
     scaling_of,
 )
+from gliocast.inference.morph_infer.surfaces import Outlines, outlines_of
 from gliocast.inference.morph_infer.weights import (
     Weights,
     load_reading,
@@ -38,6 +40,7 @@ __all__ = [
     "InverseNetwork",
     "MorphInfer",
     "NetworkConfig",
+    "Outlines",
     "ReadingConfig",
     "ReadingNetwork",
     "ReferenceReader",
@@ -50,6 +53,7 @@ __all__ = [
     "load_weights",
     "look",
     "look_at_patient",
+    "outlines_of",
     "save_reading",
     "save_weights",
     "scaling_of",

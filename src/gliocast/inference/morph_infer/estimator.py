@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from gliocast.core import InputError, Parameter, Posterior
-from gliocast.inference.morph_infer.reading import ReadingNetwork, decode
-from gliocast.inference.morph_infer.references import Impression
+from gliocast.inference.morph_infer.impression import Impression, decode
+from gliocast.inference.morph_infer.reading import ReadingNetwork
+from gliocast.inference.morph_infer.references import References
 from gliocast.inference.morph_infer.scaling import Scaling, scaling_of
+from gliocast.inference.morph_infer.surfaces import Outlines
 from gliocast.inference.morph_infer.weights import Weights
 from gliocast.inference.morph_infer.window import Window, mirrored
 
@@ -106,25 +108,43 @@ class ReferenceReader:
     """Answers with a normal distribution of the straightened parameters, from what reference tumors say.
 
     Args:
-        network: trained to read them.
+        networks: one for each look: the first one, and closer ones that go out from the answer to the one before.
     """
 
-    network: ReadingNetwork
+    networks: tuple[ReadingNetwork, ...]
 
-    def point(self, impression: Impression) -> np.ndarray:
-        """Length [mm], number [1], seed [mm, RAS], thresholds [1] at the mode, (7,)."""
-        return decode(self.network.read(impression)[0], impression)
+    def read(self, references: References, outlines: Outlines) -> tuple[np.ndarray, np.ndarray, Impression]:
+        """Mean and covariance of the last answer, (7,) and (7, 7), and the impression that it is an answer to."""
+        point = None
+        for network in self.networks:
+            impression = references.look(outlines, point)
+            mean, covariance = network.read(impression)
+            point = decode(mean, impression)
+        return mean, covariance, impression
 
     def condition(
         self,
-        impression: Impression,
+        references: References,
+        outlines: Outlines,
         parameters: tuple[Parameter, ...],
         *,
         generator: np.random.Generator,
         num_samples: int = 1000,
     ) -> Posterior:
-        """Posterior given what references say; arguments and errors as those of `MorphInfer.condition`."""
-        mean, covariance = self.network.read(impression)
+        """Posterior given outlines, and references in the tissue that they lie in.
+
+        Args:
+            references: that grow in this tissue.
+            outlines: what is seen.
+            parameters: what the columns of the samples are: growth, seed, thresholds.
+            generator: source of randomness.
+            num_samples: how many to draw.
+
+        Raises:
+            InputError: the networks answer other parameters, or there is no tissue.
+            OutsideTissueError: no reference can grow.
+        """
+        mean, covariance, impression = self.read(references, outlines)
         if len(parameters) != len(mean) or not np.isfinite(mean).all():
             raise InputError(
                 "morph-infer",
@@ -135,7 +155,7 @@ class ReferenceReader:
         return _normal_posterior(
             mean,
             covariance,
-            lambda coordinates: decode(coordinates, impression),
+            lambda answers: decode(answers, impression),
             parameters,
             "Learn-Morph-Infer, network that reads reference tumors",
             generator=generator,

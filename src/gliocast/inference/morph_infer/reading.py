@@ -1,10 +1,11 @@
 """The network that reads impressions: scalars and vectors of reference tumors to growth, seed and thresholds.
 
 A perceptron of two layers beside a linear map. It answers relative to what is seen: the travel of the front in radii of
-the whole tumor, the seed from the middle of the core, so that what is left to learn is small. Scalars are the same in
-every mirror and however a head is turned, vectors turn along; it is taught, and asked, in all 48 ways in which axes can
-be exchanged and reversed. Like `InverseNetwork` it gives the Cholesky factor of its precision with the answer; after
-training the precision is scaled by what tumors that it hasn't seen say.
+the whole tumor, the seed from the middle of the core, and all of it relative to the answer that the look went out from,
+so that what is left to learn is small. Scalars are the same in every mirror and however a head is turned, vectors turn
+along; it is taught, and asked, in all 48 ways in which axes can be exchanged and reversed. Like `InverseNetwork` it
+gives the Cholesky factor of its precision with the answer; after training the precision is scaled by what tumors that
+it hasn't seen say.
 
 Source of the idea: summary statistics learned by regression, Fearnhead & Prangle, J. R. Stat. Soc. B 74 (2012); here a
 regression on a few simulations near the data, whose residuals carry what outlines alone hide.
@@ -15,15 +16,12 @@ from itertools import permutations, product
 
 import numpy as np
 import torch
-from scipy.special import expit, logit
 from torch import Tensor, nn
 
 from gliocast.core import InputError
+from gliocast.inference.morph_infer.impression import NUM_ANSWERS, Impression
 from gliocast.inference.morph_infer.network import precision_factor
-from gliocast.inference.morph_infer.references import NUM_SCALARS, NUM_VECTORS, Impression
-
-#: log(travel / radius), log(width), offset of the seed (3), logits of both thresholds.
-NUM_ANSWERS = 7
+from gliocast.inference.morph_infer.references import impression_size
 
 #: What is standardized to more than this many deviations lies outside of what was learned [1].
 _FARTHEST = 5.0
@@ -38,36 +36,17 @@ TURNS = np.array(
 )
 
 
-def encode(impression: Impression, identifiable: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Coordinates of a tumor whose truth is known, relative to what is seen of it, (7,).
-
-    Args:
-        impression: of its outlines.
-        identifiable: sqrt(D_w T) [mm], sqrt(rho T) [1], seed x, y, z [mm], (5,).
-        thresholds: of T1c and FLAIR [1], (2,).
-    """
-    length, number, *seed = identifiable
-    offset = (np.array(seed) - impression.center) / impression.radius
-    return np.array([np.log(length * number / impression.radius), np.log(length / number), *offset, *logit(thresholds)])
-
-
-def decode(coordinates: np.ndarray, impression: Impression) -> np.ndarray:
-    """Length [mm], number [1], seed [mm, RAS] and thresholds [1], the inverse of `encode`, (..., 7)."""
-    travel, width = impression.radius * np.exp(coordinates[..., 0]), np.exp(coordinates[..., 1])
-    seed = impression.center + impression.radius * coordinates[..., 2:5]
-    growth = np.stack([np.sqrt(travel * width), np.sqrt(travel / width)], axis=-1)
-    return np.concatenate([growth, seed, expit(coordinates[..., 5:])], axis=-1)
-
-
 @dataclass(frozen=True)
 class ReadingConfig:
     """Size of the network.
 
     Args:
+        closer: whether it reads closer looks, or first ones.
         hidden: units of both layers.
     """
 
-    hidden: int = 128
+    closer: bool = False
+    hidden: int = 256
 
     def __post_init__(self) -> None:
         if self.hidden < 1:
@@ -91,7 +70,8 @@ class ReadingNetwork(nn.Module):
     def __init__(self, config: ReadingConfig) -> None:
         super().__init__()
         self.config = config
-        size = NUM_SCALARS + 3 * NUM_VECTORS
+        num_scalars, num_vectors = impression_size(config.closer)
+        size = num_scalars + 3 * num_vectors
         self.layers = nn.Sequential(
             nn.Linear(size, config.hidden), nn.SiLU(), nn.Linear(config.hidden, config.hidden), nn.SiLU()
         )
@@ -100,9 +80,9 @@ class ReadingNetwork(nn.Module):
         self.direct = nn.Linear(size, NUM_ANSWERS, bias=False)
         for layer in (self.precision, self.direct):
             nn.init.zeros_(layer.weight)
-        for name, length in (("scalar_mean", NUM_SCALARS), ("answer_mean", NUM_ANSWERS)):
+        for name, length in (("scalar_mean", num_scalars), ("answer_mean", NUM_ANSWERS)):
             self.register_buffer(name, torch.zeros(length))
-        sizes = {"scalar_deviation": NUM_SCALARS, "vector_size": NUM_VECTORS, "answer_deviation": NUM_ANSWERS}
+        sizes = {"scalar_deviation": num_scalars, "vector_size": num_vectors, "answer_deviation": NUM_ANSWERS}
         for name, length in {**sizes, "widening": 1}.items():
             self.register_buffer(name, torch.ones(length))
 
@@ -110,8 +90,8 @@ class ReadingNetwork(nn.Module):
         """Standardized coordinates and the Cholesky factor of their precision.
 
         Args:
-            scalars: standardized, (batch, NUM_SCALARS).
-            vectors: standardized, (batch, NUM_VECTORS, 3).
+            scalars: standardized, (batch, num_scalars).
+            vectors: standardized, (batch, num_vectors, 3).
 
         Returns:
             (batch, 7) and lower triangular (batch, 7, 7).

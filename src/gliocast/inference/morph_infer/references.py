@@ -2,21 +2,25 @@ r"""What reference tumors say of two outlines.
 
 Where a tumor began, how far its front went and how wide it is can be read off the ways in which the outlines differ
 from those of tumors that are known. So a few references, of widths lambda = sqrt(D_w / rho) from narrow to wide, grow
-in the patient's own tissue, on coarse voxels, from the middle of the core until the densest of them fill the volume of
-the whole tumor. On the surfaces of both outlines the logit of a reference's density would be one number, were the
-reference right. It is regressed on position,
+in the patient's own tissue until the densest of them fill the volume of the whole tumor. On the surfaces of both
+outlines the logit of a reference's density would be one number, were the reference right. It is regressed on position,
 
 .. math:: \mathrm{logit}\,u_k(x) = a_k + b_k \cdot (x - x_c) / R + r_k(x)
 
 The slope b tells to which side the seed lies; the scatter of the residuals r how ragged the surface is against one of
 that width, least where the width is right; the two levels a how far apart the outlines are in the reference's front.
-Surfaces that border on fluid or on the skull show the anatomy and not the front, and are left out. A few plain
-measures of the outlines (sizes, areas, tissue inside) are added.
+A few plain measures of the outlines (sizes, areas, tissue inside) are added.
 
-Four solves on voxels of 4 mm, some 40 ms. The numbers fall into scalars and vectors, so that a network that reads them
-may be taught with mirrored and turned tumors at no cost.
+There are two kinds of look. The first one knows nothing: four widths, from the middle of the core, on voxels of 4 mm,
+some 40 ms. A closer one goes out from an answer to another: four widths around that answer's, from its seed, on the
+voxels of the anatomy, a few tenths of a second. Near the right seed and the right width all that raggedness goes to
+nothing, and errors of an answer show many times larger than in a first look.
+
+The numbers fall into scalars and vectors, so that a network that reads them may be taught with mirrored and turned
+tumors at no cost.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,62 +28,61 @@ from scipy import ndimage
 from scipy.special import logit
 
 from gliocast.core import Anatomy, Density, Forward, InputError, Parameter
-from gliocast.inference.morph_infer.window import require_outlines
+from gliocast.inference.morph_infer.impression import Impression, coordinates
+from gliocast.inference.morph_infer.surfaces import NUM_MEASURES, Outlines, Surface
 
-#: Widths of the references' fronts, lambda = sqrt(D_w / rho) [mm].
+#: Widths of the references' fronts, lambda = sqrt(D_w / rho): of a first look [mm], and of a closer one relative to the
+#: answer's [1].
 REFERENCE_WIDTHS_MM = (1.0, 1.8, 3.2, 5.6)
+REFERENCE_RATIOS = (0.5, 0.8, 1.25, 2.0)
 
-#: Voxels that references grow on have about this edge [mm].
+#: Voxels that references of a first look grow on have about this edge [mm].
 _SPACING_MM = 4.0
 
-#: A reference is compared when the volume above this density is the whole tumor's [1].
+#: A reference of a first look is compared when the volume above this density is the whole tumor's [1].
 _LEVEL = 0.2
 
-#: References are looked at when their fronts have gone these shares of the farthest way that can be needed: of so many
-#: radii of the whole tumor, and widths [1].
-_LOOKS = np.geomspace(0.25, 1.0, 6)
+#: Then references are looked at when their fronts have gone these shares of the farthest way that can be needed: of so
+#: many radii of the whole tumor, and widths [1].
+_LOOKS = tuple(np.geomspace(0.25, 1.0, 6))
 _FARTHEST_RADII, _FARTHEST_WIDTHS = 2.6, 4.0
 
-#: Points of a surface that are looked at, at most, and fewer than which show nothing [1].
-_MOST_POINTS, _FEWEST_POINTS = 1500, 30
+#: In a closer look when they have gone these shares of so many times the answer's way; the same volume takes a front of
+#: another width a way that goes with this power of the width [1].
+_CLOSER_LOOKS = tuple(np.geomspace(0.6, 1.0, 5))
+_FARTHEST_WAYS, _WIDTH_POWER = 1.25, 0.32
+
+#: Answers beyond this are no tumor's: widths [mm], ways in radii of the whole tumor [1], levels [1].
+_WIDTHS_MM, _WAYS, _LEVELS = (0.4, 12.0), (0.4, 4.0), (0.02, 0.7)
 
 #: Densities nearer than this to 0 and 1 have no logit, logits beyond that are far inside or outside [1]; scatter below
 #: the last is none.
 _FAINTEST, _FARTHEST_LOGIT, _LEAST_SCATTER = 1e-5, 8.0, 1e-3
 
-#: Radius that radii are taken relative to [mm].
-_RADIUS_MM = 20.0
 
-#: Scalars and vectors of an impression: plain ones, and those of each reference.
-NUM_SCALARS = 3 + 2 * 4 + len(REFERENCE_WIDTHS_MM) * (1 + 2 * 3)
-NUM_VECTORS = 2 + len(REFERENCE_WIDTHS_MM) * 2
+def impression_size(closer: bool) -> tuple[int, int]:
+    """How many scalars and vectors an impression has, of a first look or of a closer one."""
+    references, surfaces = len(REFERENCE_WIDTHS_MM), 2
+    of_references = references * (1 + 3 * surfaces), references * surfaces
+    of_answer = (4, 1) if closer else (0, 0)
+    return NUM_MEASURES + of_answer[0] + of_references[0], 2 + of_answer[1] + of_references[1]
 
 
 @dataclass(frozen=True, eq=False)
-class Impression:
-    """What references say of two outlines.
+class _Reference:
+    """A tumor to compare with.
 
     Args:
-        scalars: (NUM_SCALARS,), float32.
-        vectors: along R, A and S, (NUM_VECTORS, 3), float32.
-        center: middle of the core, world coordinates [mm, RAS], (3,).
-        radius: of the ball that is as large as the whole tumor [mm].
+        width: of its front, sqrt(D_w / rho) [mm].
+        farthest: way of its front when it ends [mm].
+        looks: when it is looked at, in shares of that way, ascending [1].
+        level: the density that its volume is compared at [1].
     """
 
-    scalars: np.ndarray
-    vectors: np.ndarray
-    center: np.ndarray
-    radius: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Outline:
-    """An outline: points on its surface in the world, (num, 3), its middle, (3,), its radius, and plain measures."""
-
-    points: np.ndarray
-    center: np.ndarray
-    radius: float
-    measures: tuple[float, ...]
+    width: float
+    farthest: float
+    looks: tuple[float, ...]
+    level: float
 
 
 class References:
@@ -92,106 +95,97 @@ class References:
 
     def __init__(self, forward: Forward, anatomy: Anatomy) -> None:
         _require_growth(forward.parameters)
-        self._forward, self._anatomy = forward, anatomy
         x, y, z = (max(1, round(_SPACING_MM / h)) for h in anatomy.grid.spacing)
-        self._coarse = anatomy.coarsen((x, y, z))
-        self._tissue = (anatomy.white_matter + anatomy.gray_matter > 0.5) & anatomy.brain
-        self._voxel_from_world = np.linalg.inv(self._coarse.grid.affine)
+        self._forward, self._fine, self._coarse = forward, anatomy, anatomy.coarsen((x, y, z))
 
-    def look(self, core: np.ndarray, whole: np.ndarray) -> Impression:
-        """What the references say of outlines in the anatomy.
+    def look(self, outlines: Outlines, answer: np.ndarray | None = None) -> Impression:
+        """What references say of outlines in the anatomy.
 
         Args:
-            core: tumor core, bool, shape of the anatomy's grid.
-            whole: whole tumor, the same.
+            outlines: of core and whole tumor.
+            answer: what a look before this one led to: length [mm], number [1], seed [mm, RAS], thresholds [1], (7,).
+                None for the first look.
 
         Raises:
-            InputError: an outline is empty, or there is no tissue.
-            OutsideTissueError: growth can't begin next to the middle of the core.
+            InputError: there is no tissue.
+            OutsideTissueError: growth can't begin next to the middle of the core, or to the answer's seed.
         """
-        require_outlines(core, whole)
-        outer, inner = (self._outline(mask) for mask in (whole, core))
-        seed = self._nearest_tissue(inner.center)
-        shift = (outer.center - inner.center) / outer.radius
-        scalars = [np.log(outer.radius / _RADIUS_MM), np.log(inner.radius / outer.radius), float(np.linalg.norm(shift))]
-        scalars += [*outer.measures, *inner.measures]
-        vectors = [shift, (seed - inner.center) / outer.radius]
-        for width in REFERENCE_WIDTHS_MM:
-            logits, travel = self._grow(width, seed, outer.radius)
+        center, radius = outlines.core.center, outlines.whole.radius
+        origin = np.zeros(7) if answer is None else coordinates(answer, center, radius)
+        anatomy = self._coarse if answer is None else self._fine
+        start = center if answer is None else answer[2:5]
+        seed = _nearest_tissue(start, anatomy)
+        scalars, vectors = outlines.scalars, [outlines.shift, (seed - start) / radius]
+        if answer is not None:
+            scalars += [*origin[:2], *origin[5:]]
+            vectors.append(origin[2:5])
+        for reference in _first(radius) if answer is None else _closer(answer, radius):
+            logits, travel = self._grow(reference, seed, radius, anatomy)
             scalars.append(travel)
-            for outline in (outer, inner):
-                level, slope, scatter = self._compare(logits, outline, inner.center)
+            for surface in (outlines.whole, outlines.core):
+                level, slope, scatter = _compare(logits, anatomy, surface, center)
                 scalars += [level, *scatter]
                 vectors.append(slope)
-        return Impression(np.array(scalars, np.float32), np.array(vectors, np.float32), inner.center, outer.radius)
+        return Impression(np.array(scalars, np.float32), np.array(vectors, np.float32), center, radius, origin)
 
-    def _outline(self, mask: np.ndarray) -> _Outline:
-        grid, inside = self._anatomy.grid, np.count_nonzero(mask)
-        every = _surface(mask, np.ones_like(mask))
-        shown = _surface(mask, self._tissue)
-        points = shown if len(shown) >= _FEWEST_POINTS else every
-        points = points[:: -(-len(points) // _MOST_POINTS)]
-        radius = (3 * inside * grid.voxel_volume / (4 * np.pi)) ** (1 / 3)
-        area = len(every) * grid.voxel_volume ** (2 / 3)
-        measures = (
-            float(self._anatomy.white_matter[mask].mean()),
-            float(self._anatomy.gray_matter[mask].mean()),
-            float(np.log(area / (4 * np.pi * radius**2))),
-            len(shown) / len(every),
-        )
-        center = grid.world_from_voxel(np.argwhere(mask).mean(axis=0))
-        return _Outline(points @ grid.affine[:3, :3].T + grid.affine[:3, 3], center, float(radius), measures)
-
-    def _grow(self, width: float, seed: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
-        """Logit of a reference as large as the whole tumor, on coarse voxels, and log of its travel in radii."""
-        farthest = _FARTHEST_RADII * radius + _FARTHEST_WIDTHS * width
-        number = np.sqrt(farthest / (2 * width))
-        densities = self._forward((number * width, number, *seed), self._coarse, days=_LOOKS.tolist())
-        volumes = np.maximum.accumulate([density.volume_above(_LEVEL) for density in densities])
+    def _grow(
+        self, reference: _Reference, seed: np.ndarray, radius: float, anatomy: Anatomy
+    ) -> tuple[np.ndarray, float]:
+        """Logit of a reference as large as the whole tumor, and log of its travel in radii."""
+        number = np.sqrt(reference.farthest / (2 * reference.width))
+        looks = np.array(reference.looks)
+        densities = self._forward((number * reference.width, number, *seed), anatomy, days=looks.tolist())
+        volumes = np.maximum.accumulate([density.volume_above(reference.level) for density in densities])
         wanted = 4 / 3 * np.pi * radius**3
         after = int(np.clip(np.searchsorted(volumes, wanted), 1, len(volumes) - 1))
         before = after - 1
         share = (wanted - volumes[before]) / max(volumes[after] - volumes[before], 1e-9)
         share = float(np.clip(share, -0.5, 1.5))
-        time = _LOOKS[before] + share * (_LOOKS[after] - _LOOKS[before])
+        time = looks[before] + share * (looks[after] - looks[before])
         logits = (1 - share) * _logit(densities[before]) + share * _logit(densities[after])
-        return logits, float(np.log(max(time, _LOOKS[0] / 10) * farthest / radius))
-
-    def _compare(
-        self, logits: np.ndarray, outline: _Outline, center: np.ndarray
-    ) -> tuple[float, np.ndarray, tuple[float, float]]:
-        """Level, slope and log-scatter (standard deviation, median) of a reference on the surface of an outline."""
-        places = outline.points @ self._voxel_from_world[:3, :3].T + self._voxel_from_world[:3, 3]
-        values = ndimage.map_coordinates(logits, places.T, order=1, mode="nearest")
-        values = values.clip(-_FARTHEST_LOGIT, _FARTHEST_LOGIT)
-        design = np.concatenate([np.ones((len(values), 1)), (outline.points - center) / outline.radius], axis=1)
-        fitted, *_ = np.linalg.lstsq(design, values, rcond=None)
-        residuals = values - design @ fitted
-        scatter = (residuals.std(), np.median(np.abs(residuals)))
-        deviation, median = (float(np.log(size + _LEAST_SCATTER)) for size in scatter)
-        return float(fitted[0]), fitted[1:], (deviation, median)
-
-    def _nearest_tissue(self, point: np.ndarray) -> np.ndarray:
-        """The point itself, or the nearest coarse voxel that is more tissue than fluid."""
-        tissue = self._coarse.white_matter + self._coarse.gray_matter > 0.5
-        place = self._voxel_from_world[:3, :3] @ point + self._voxel_from_world[:3, 3]
-        here = tuple(np.clip(np.round(place).astype(int), 0, np.array(tissue.shape) - 1))
-        if tissue[here] or not tissue.any():
-            return point
-        there = np.argwhere(tissue)
-        return self._coarse.grid.world_from_voxel(there[np.argmin(((there - place) ** 2).sum(axis=1))])
+        return logits, float(np.log(max(time, looks[0] / 10) * reference.farthest / radius))
 
 
-def _surface(mask: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Middles of the faces between a labeled voxel and another one, both allowed, in voxel coordinates, (num, 3)."""
-    points = []
-    for axis in range(3):
-        lower, upper = (np.moveaxis(part, axis, 0) for part in (mask, allowed))
-        faces = (lower[:-1] != lower[1:]) & upper[:-1] & upper[1:]
-        middles = np.argwhere(np.moveaxis(faces, 0, axis)).astype(np.float32)
-        middles[:, axis] += 0.5
-        points.append(middles)
-    return np.concatenate(points)
+def _first(radius: float) -> Iterator[_Reference]:
+    """References for a tumor of which the radius is known [mm]."""
+    for width in REFERENCE_WIDTHS_MM:
+        yield _Reference(width, _FARTHEST_RADII * radius + _FARTHEST_WIDTHS * width, _LOOKS, _LEVEL)
+
+
+def _closer(answer: np.ndarray, radius: float) -> Iterator[_Reference]:
+    """References around an answer, in natural units."""
+    width = float(np.clip(answer[0] / answer[1], *_WIDTHS_MM))
+    way = radius * float(np.clip(2 * answer[0] * answer[1] / radius, *_WAYS))
+    for ratio in REFERENCE_RATIOS:
+        farthest = _FARTHEST_WAYS * way * ratio**_WIDTH_POWER
+        yield _Reference(ratio * width, farthest, _CLOSER_LOOKS, float(np.clip(answer[6], *_LEVELS)))
+
+
+def _compare(
+    logits: np.ndarray, anatomy: Anatomy, surface: Surface, center: np.ndarray
+) -> tuple[float, np.ndarray, tuple[float, float]]:
+    """Level, slope and log-scatter (standard deviation, median) of a reference on the surface of an outline."""
+    places = anatomy.grid.voxel_from_world(surface.points)
+    values = ndimage.map_coordinates(logits, places.T, order=1, mode="nearest")
+    values = values.clip(-_FARTHEST_LOGIT, _FARTHEST_LOGIT)
+    design = np.concatenate([np.ones((len(values), 1)), (surface.points - center) / surface.radius], axis=1)
+    fitted, *_ = np.linalg.lstsq(design, values, rcond=None)
+    residuals = values - design @ fitted
+    scatter = (residuals.std(), np.median(np.abs(residuals)))
+    deviation, median = (float(np.log(size + _LEAST_SCATTER)) for size in scatter)
+    return float(fitted[0]), fitted[1:], (deviation, median)
+
+
+def _nearest_tissue(point: np.ndarray, anatomy: Anatomy) -> np.ndarray:
+    """The point itself, or the nearest voxel that is more tissue than fluid."""
+    tissue = anatomy.white_matter + anatomy.gray_matter > 0.5
+    place = anatomy.grid.voxel_from_world(point)
+    here = np.round(place).astype(int)
+    inside = bool(((here >= 0) & (here < tissue.shape)).all())
+    if (inside and tissue[tuple(here)]) or not tissue.any():
+        return point
+    there = np.argwhere(tissue)
+    return anatomy.grid.world_from_voxel(there[np.argmin(((there - place) ** 2).sum(axis=1))])
 
 
 def _logit(density: Density) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,12 +15,15 @@ from safetensors.torch import save_file
 from gliocast.core import InputError
 from gliocast.inference.morph_infer.network import InverseNetwork, NetworkConfig
 from gliocast.inference.morph_infer.reading import ReadingConfig, ReadingNetwork
-from gliocast.inference.morph_infer.references import REFERENCE_WIDTHS_MM
+from gliocast.inference.morph_infer.references import REFERENCE_RATIOS, REFERENCE_WIDTHS_MM
 from gliocast.inference.morph_infer.scaling import scaling_of
 from gliocast.inference.morph_infer.window import NUM_MOMENTS, WINDOW
 
 #: Change when weights of before can't be used any more.
-_FORMAT, _READING_FORMAT = "gliocast morph-infer 1", "gliocast morph-infer-references 1"
+_FORMAT, _READING_FORMAT = "gliocast morph-infer 1", "gliocast morph-infer-references 2"
+
+#: What references are, as a file states it.
+_REFERENCES = {"widths_mm": list(REFERENCE_WIDTHS_MM), "ratios": list(REFERENCE_RATIOS)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,7 @@ def shipped_weights(model: str) -> Path:
 
 
 def shipped_reading() -> Path:
-    """The file of the weights that come with this package for the network that reads references."""
+    """The file of the weights that come with this package for the networks that read references."""
     return Path(str(files("gliocast"))) / "weights" / "morph-infer-references.safetensors"
 
 
@@ -82,25 +85,39 @@ def load_weights(path: Path) -> Weights:
         raise _not_weights(path) from error
 
 
-def save_reading(path: Path, network: ReadingNetwork) -> None:
-    """Write weights of the network that reads references, in half precision."""
-    described = {"format": _READING_FORMAT, "config": asdict(network.config), "widths_mm": REFERENCE_WIDTHS_MM}
-    _write(path, network.state_dict(), described)
+def save_reading(path: Path, networks: Sequence[ReadingNetwork]) -> None:
+    """Write weights of the networks that read references, one for each look, in half precision."""
+    tensors = {
+        f"{look}.{name}": tensor
+        for look, network in enumerate(networks)
+        for name, tensor in network.state_dict().items()
+    }
+    described = {
+        "format": _READING_FORMAT,
+        "configs": [asdict(network.config) for network in networks],
+        "references": _REFERENCES,
+    }
+    _write(path, tensors, described)
 
 
-def load_reading(path: Path) -> ReadingNetwork:
-    """Read weights of the network that reads references.
+def load_reading(path: Path) -> tuple[ReadingNetwork, ...]:
+    """Read weights of the networks that read references, one for each look.
 
     Raises:
         InputError: there are none, they don't fit this version, or the file isn't as it was written.
     """
     described, tensors = _read(path, _READING_FORMAT)
     try:
-        if described["widths_mm"] != list(REFERENCE_WIDTHS_MM):
-            raise _refuse(path, f"references of {REFERENCE_WIDTHS_MM} mm", "others", "train them anew")
-        network = ReadingNetwork(ReadingConfig(**described["config"]))
-        network.load_state_dict(tensors)
-        return network.eval()
+        if described["references"] != _REFERENCES:
+            raise _refuse(path, f"references {_REFERENCES}", "others", "train them anew: gliocast train references")
+        networks = tuple(ReadingNetwork(ReadingConfig(**config)) for config in described["configs"])
+        for look, network in enumerate(networks):
+            own = {name: tensors[f"{look}.{name}"] for name in network.state_dict()}
+            network.load_state_dict(own)
+            network.eval()
+        if [network.config.closer for network in networks] != [False, True, True, True][: len(networks)]:
+            raise _refuse(path, "a first look and up to three closer ones", "others", "get the file again")
+        return networks
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _not_weights(path) from error
 
