@@ -25,12 +25,20 @@ from gliocast.cohort.digital import atlas_anatomy
 from gliocast.core import Anatomy, ConvergenceError, Density, InputError, OutsideTissueError
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import Simulator
+from gliocast.observation import LabelErrors
+from gliocast.observation.rater import draw_within_reach
 
 #: Voxel size of the courses [mm], and how often a growth is looked at [1].
 COURSE_SPACING_MM, NUM_MOMENTS = 2, 12
 
 #: Front travel beyond which no tumor within the limits of size has been seen [mm].
 _MAX_TRAVEL_MM = 130.0
+
+#: Displacement of drawn outlines, log-uniform [mm], and the length over which it is correlated, uniform [mm].
+_ERRORS_MM, _CORRELATIONS_MM = (0.3, 4.0), (4.0, 14.0)
+
+#: Outlines have at least so many voxels [1].
+_FEWEST_VOXELS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +59,18 @@ class CourseTumor:
     def outlines(self) -> tuple[np.ndarray, np.ndarray]:
         """Exact outlines of core and whole tumor, bool."""
         core, whole = (self.density.data > level for level in self.thresholds)
+        return core, whole
+
+    def drawn(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The same as raters of all kinds would draw them, who err by tenths of a millimeter or by many; bool.
+
+        Exact outlines where an error would leave nothing of one.
+        """
+        errors = (_draw_errors(generator), _draw_errors(generator))
+        t1c, flair = self.thresholds.tolist()
+        core, whole = draw_within_reach(self.density, t1c, flair, errors, generator)
+        if min(np.count_nonzero(core), np.count_nonzero(whole)) < _FEWEST_VOXELS:
+            return self.outlines
         return core, whole
 
 
@@ -87,6 +107,12 @@ def course(number: int, *, seed: int, ranges: TumorRanges | None = None) -> Iter
             assert density.day is not None
             length, growth_number = np.sqrt(diffusivity * density.day), np.sqrt(rate * density.day)
             yield CourseTumor(np.array([length, growth_number, *place]), levels, density)
+
+
+def _draw_errors(generator: np.random.Generator) -> LabelErrors:
+    """How a rater errs."""
+    size = float(np.exp(generator.uniform(*np.log(_ERRORS_MM))))
+    return LabelErrors(displacement_mm=size, correlation_mm=float(generator.uniform(*_CORRELATIONS_MM)))
 
 
 def _draw_growth(ranges: TumorRanges, generator: np.random.Generator) -> tuple[float, float]:

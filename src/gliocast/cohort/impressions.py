@@ -24,6 +24,9 @@ from gliocast.inference.morph_infer.references import REFERENCE_RATIOS, REFERENC
 #: Courses in one shard.
 SHARD_SIZE = 16
 
+#: Share of the tumors whose outlines are drawn by a rater who errs; the others' are exact [1].
+DRAWN_SHARE = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
@@ -85,9 +88,11 @@ class ImpressionSet:
     def _make_shard(self, index: int) -> None:
         rows = []
         for number in range(index * SHARD_SIZE, (index + 1) * SHARD_SIZE):
-            for tumor in course(number, seed=self.seed, ranges=self.ranges):
+            for place, tumor in enumerate(course(number, seed=self.seed, ranges=self.ranges)):
+                generator = np.random.default_rng([self.seed, number, place])
+                outlines = tumor.drawn(generator) if generator.uniform() < DRAWN_SHARE else tumor.outlines
                 try:
-                    seen = self._look(outlines_of(*tumor.outlines, course_anatomy()))
+                    seen = self._look(outlines_of(*outlines, course_anatomy()))
                 except OutsideTissueError:
                     continue
                 truth = np.concatenate([tumor.identifiable, tumor.thresholds])
@@ -127,6 +132,7 @@ class ImpressionSet:
             "spacing_mm": COURSE_SPACING_MM,
             "moments": NUM_MOMENTS,
             "accuracy": LEARNING_ACCURACY,
+            "drawn": DRAWN_SHARE,
             "references": {"widths_mm": REFERENCE_WIDTHS_MM, "ratios": REFERENCE_RATIOS},
             "before": None if self.before is None else hashlib.sha256(self.before.read_bytes()).hexdigest(),
         }
