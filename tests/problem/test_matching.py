@@ -80,28 +80,22 @@ def test_exact_outlines_lead_to_the_tumor_that_shows_them(density, anatomy, foun
     assert found.diagnostics["evaluations"] < MatchOptions().max_solves + 7
 
 
-def scatter(posterior):
-    """Standard deviations of the straightened samples."""
-    return straighten(posterior.parameters, posterior.samples).std(axis=0)
-
-
 def test_the_answer_moves_and_gets_no_surer(answer, found):
     before, after = (straighten(part.parameters, part.samples) for part in (answer, found))
     way = straighten(answer.parameters, np.stack([found.mode, answer.mode]))
-    half_a_voxel = np.sqrt(1 / 16 / 0.455)  # robust deviation of what is uniform over one
-    widening = max(1.0, found.diagnostics["displacement_voxels"] / half_a_voxel)
-    assert widening < 1.1
-    np.testing.assert_allclose(after - way[0], widening * (before - way[1]), atol=1e-9)
+    np.testing.assert_allclose(after - way[0], before - way[1], atol=1e-9)
     assert "drawn to the outlines" in found.method
 
 
-def test_where_outlines_err_the_answer_is_less_sure(anatomy, density, answer, found):
-    """Errors of 0.6 voxels across a surface are up to 1.7 times as large along the axes, beside half a voxel."""
+def test_where_outlines_err_the_answer_moves_less(anatomy, density, answer, found):
+    """Errors of 0.6 voxels leave the answer, which is off by a deviation or so, about where it is."""
     volume = Density(density, anatomy.grid)
     errors = LabelErrors(displacement_mm=1.2, correlation_mm=6.0)
     outlines = draw_outlines(volume, TRUTH[5], TRUTH[6], errors, np.random.default_rng(0))
     other = match(problem_of(*outlines, anatomy), answer)
-    assert 1.5 < np.median(scatter(other) / scatter(found)) < 4
+    ways = [np.linalg.norm(coordinates(part) - coordinates(answer)) for part in (other, found)]
+    assert 0.02 < ways[0] < 0.6 * ways[1]
+    assert other.diagnostics["displacement_voxels"] > 0.45
 
 
 def test_the_same_with_one_thread(problem, answer, found):
