@@ -31,8 +31,8 @@ from gliocast.problem.problem import Problem
 #: Variance of what is uniform over a voxel [voxels^2], median of the square of a standard normal number [1].
 _UNIFORM, _MEDIAN_SQUARE = 1 / 12, 0.455
 
-#: Largest robust standard deviation of displacements that exact outlines leave [voxels]: 0.37 where they are uniform over
-#: a voxel, and 0.39 at most after a match of 50 test tumors. Errors of 0.6 mm leave 0.54 and more on voxels of 2 mm.
+#: Largest robust standard deviation of displacements that exact outlines leave [voxels]: 0.37 where they are uniform
+#: over a voxel, and 0.39 at most after a match of 50 test tumors. Errors of 0.6 mm leave 0.54 on voxels of 2 mm.
 _EXACT = 0.42
 
 #: Displacements of this many standard deviations count less [1]; times that weights follow residuals [1].
@@ -199,13 +199,20 @@ class _Looks:
         return self._is_short(self._step)
 
     def between(self) -> np.ndarray:
-        """Where the best look and the answer, each as sure as it may be, meet; straightened coordinates."""
+        """Where the answer and the best look, each as sure as it may be, meet; that look itself where outlines are exact.
+
+        Straightened coordinates.
+        """
         look = self.best
-        excess = max(0.0, look.deviation**2 - _EXACT**2)
+        excess = look.deviation**2 - _EXACT**2
+        if excess <= 0:
+            return look.point
         weights = _robust(look.displaced, look.deviation) * look.deviation**2 / (look.deviation**2 + _PATCH * excess)
         information = self._precision + (look.jacobian * weights) @ look.jacobian.T
         pull = self._precision @ (self.mean - look.point) - (look.jacobian * weights) @ look.displaced
-        return look.point + self._shortened(np.linalg.solve(information, pull))
+        point = np.asarray(look.point + self._shortened(np.linalg.solve(information, pull)))
+        grows = self._cross(point[None])[0] is not None
+        return point if grows else look.point
 
     def _arrive(self, look: _Look) -> None:
         """Go on from a look: to the least displacements, as far as its sensitivities tell."""
