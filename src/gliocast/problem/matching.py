@@ -199,7 +199,7 @@ class _Looks:
         return self._is_short(self._step)
 
     def between(self) -> np.ndarray:
-        """Where the answer and the best look, each as sure as it may be, meet; that look itself where outlines are exact.
+        """Where the answer and the best look meet, each as sure as it may be; that look itself of exact outlines.
 
         Straightened coordinates.
         """
