@@ -9,6 +9,7 @@ from types import FrameType
 import typer
 
 from gliocast import __version__
+from gliocast.cli.cohort import app as cohort_app
 from gliocast.cli.demo import demo
 from gliocast.cli.fit_volumes import fit_volumes
 from gliocast.cli.plan import plan
@@ -35,6 +36,7 @@ app.command(cls=SeveralSeeds)(simulate)
 app.command()(plan)
 app.command()(fit_volumes)
 app.add_typer(train_app, name="train")
+app.add_typer(cohort_app, name="cohort")
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
+from gliocast.cohort.crew import each
 from gliocast.core import InputError
 from gliocast.data import whole_file
 
@@ -36,18 +35,23 @@ def make_shards(
     paths: Sequence[Path],
     make: Callable[[int], None],
     *,
-    num_workers: int = 1,
+    num_workers: int | None = 1,
+    scheduler: str | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Make those shards that aren't there; stopped at any moment, it goes on where it was.
 
     Args:
-        folder: where they lie.
+        folder: where they lie; of a cluster's machines, too.
         described: what the set depends on, written beside them.
         paths: of all shards.
         make: writes the shard of a number; it is sent to other processes.
-        num_workers: processes.
+        num_workers: processes; None for one for each core.
+        scheduler: address of a Dask scheduler, or "slurm"; None for processes here.
         progress: called with the share that is there.
+
+    Raises:
+        InputError: a worker died; what is whole stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(folder / _DESCRIPTION) as path:
@@ -58,16 +62,9 @@ def make_shards(
         if progress is not None:
             progress((len(paths) - len(absent) + done) / len(paths))
 
-    if num_workers == 1:
-        for done, index in enumerate(absent):
-            make(index)
-            tell(done + 1)
-        return
-    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(make, index) for index in absent]
-        for done, job in enumerate(as_completed(jobs)):
-            job.result()
-            tell(done + 1)
+    tell(0)
+    for done, _ in enumerate(each(make, absent, num_workers=num_workers, scheduler=scheduler)):
+        tell(done + 1)
 
 
 def damaged(path: Path) -> InputError:

@@ -1,0 +1,141 @@
+"""What a tumor makes of tissue, as MRI shows it: necrosis, enhancing rim, edema. Synthetic.
+
+Outlines of a density are smooth; those of tumors aren't. So level sets are displaced by correlated noise: that of T1c
+by a few millimeters, that of FLAIR by more, and edema prefers white matter. Necrosis begins some way inside the core,
+and the rim around it is thick here and thin there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.special import logit
+
+from gliocast.cohort.lives import Life
+from gliocast.cohort.refine import refine
+from gliocast.core import Anatomy, Box, Density, Grid, bounding_box
+from gliocast.observation.correlated import correlated_noise
+
+#: Voxels around the tumor that are looked at, and the density where it ends [1].
+_MARGIN, _FAINTEST = 14, 1e-3
+
+#: Displacement of the outlines of core and whole tumor, and of the border of necrosis, and their correlation [mm].
+_CORE_MM, _WHOLE_MM, _RIM_MM = (1.6, 8.0), (2.5, 14.0), (1.2, 7.0)
+
+#: Logit of the density that gray matter needs more to show edema [1].
+_GRAY_RELUCTANCE = 1.2
+
+#: Thickness of the enhancing rim [mm], and of the border over which edema fades [mm], least and largest; the thinnest
+#: that a rim is anywhere [mm].
+_RIM_THICKNESS_MM, _SOFTNESS_MM, _THINNEST_MM = (1.8, 5.5), (1.0, 4.0), 1.0
+
+#: Parts smaller than this belong to what is around them [voxels].
+_FEWEST_VOXELS = 30
+
+
+#: Roughness is drawn on voxels of so many [1].
+_COARSE = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Roughness:
+    """How a patient's outlines are rough, the same on every visit.
+
+    Args:
+        core: displacement of the outline of the core [mm], on coarse voxels of the whole grid.
+        whole: the same of the whole tumor.
+        rim: thickness of the enhancing rim [mm], the same.
+        softness: width of the border over which edema fades [mm].
+    """
+
+    core: np.ndarray
+    whole: np.ndarray
+    rim: np.ndarray
+    softness: float
+
+    @classmethod
+    def draw(cls, grid: Grid, generator: np.random.Generator) -> "Roughness":
+        """Of a patient on a grid with even axes."""
+        coarse = grid.coarsen((_COARSE,) * 3)
+        core, whole, rim = (
+            size * correlated_noise(coarse, length, generator) for size, length in (_CORE_MM, _WHOLE_MM, _RIM_MM)
+        )
+        thickness = generator.uniform(*_RIM_THICKNESS_MM)
+        return cls(core, whole, np.maximum(thickness + rim, _THINNEST_MM), float(generator.uniform(*_SOFTNESS_MM)))
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """A tumor's compartments, disjoint, and how strongly edema shows.
+
+    Args:
+        box: where they lie in the anatomy's grid.
+        necrosis: necrotic core, or all of a core that takes up no contrast agent; bool, shape of the box.
+        enhancing: bool.
+        edema: bool.
+        wetness: of edema, from 0 at its border to 1 inside, float32.
+    """
+
+    box: Box
+    necrosis: np.ndarray
+    enhancing: np.ndarray
+    edema: np.ndarray
+    wetness: np.ndarray
+
+    def labels(self, shape: tuple[int, int, int]) -> np.ndarray:
+        """The segmentation, 1 necrosis, 2 edema, 4 enhancing (BraTS until 2021), uint8."""
+        data = np.zeros(shape, np.uint8)
+        data[self.box.slices] = np.select([self.necrosis, self.edema, self.enhancing], [1, 2, 4])
+        return data
+
+
+def lesion_of(
+    density: Density, life: Life, anatomy: Anatomy, roughness: Roughness, cavity: np.ndarray | None = None
+) -> Lesion:
+    """The compartments of a density.
+
+    Args:
+        density: on the anatomy's grid; some of it is not nothing.
+        life: thresholds and grade.
+        anatomy: tissue of the day.
+        roughness: of the outlines.
+        cavity: resection cavity, bool, which is no tumor.
+    """
+    box = bounding_box(density.data > _FAINTEST).grown((_MARGIN,) * 3, density.grid.shape)
+    spacing = density.grid.spacing
+    level = logit(np.clip(density.data[box.slices], 1e-6, 1 - 1e-6))
+    white, gray, brain = (part[box.slices] for part in (anatomy.white_matter, anatomy.gray_matter, anatomy.brain))
+    inside = brain & (white + gray > 0.4)
+    if cavity is not None:
+        inside &= ~cavity[box.slices]
+    errors = [refine(field, _COARSE, box) for field in (roughness.core, roughness.whole, roughness.rim)]
+    core = _tidy(_displaced(level > logit(life.t1c_threshold), errors[0], spacing) & inside)
+    wet = level - np.float32(_GRAY_RELUCTANCE) * gray
+    whole = ndimage.binary_closing(_displaced(wet > logit(life.flair_threshold), errors[1], spacing), iterations=2)
+    whole = _tidy(whole & inside) | core
+    necrosis = core
+    if life.high_grade:
+        necrosis = _tidy(core & (ndimage.distance_transform_edt(core, sampling=spacing) > errors[2]))
+    border = ndimage.distance_transform_edt(whole, sampling=spacing)
+    wetness = np.clip(border / roughness.softness, 0, 1).astype(np.float32)
+    return Lesion(box, necrosis, core & ~necrosis, whole & ~core, wetness)
+
+
+def _displaced(mask: np.ndarray, error: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    """A mask with its surface displaced outwards by a field [mm]."""
+    if not mask.any() or mask.all():
+        return mask
+    outside, inside = (ndimage.distance_transform_edt(part, sampling=spacing) for part in (~mask, mask))
+    return np.asarray(inside - outside + error > 0)
+
+
+def _tidy(mask: np.ndarray) -> np.ndarray:
+    """Without specks and without small holes."""
+    for wanted in (True, False):
+        parts, number = ndimage.label(mask == wanted)
+        if number > 1:
+            sizes = np.bincount(parts.ravel())
+            small = sizes < _FEWEST_VOXELS
+            small[0] = False
+            mask = np.where(small[parts], not wanted, mask)
+    return mask

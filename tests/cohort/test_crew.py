@@ -1,0 +1,44 @@
+"""Work spread over processes and over a cluster."""
+
+import os
+from functools import partial
+from importlib.util import find_spec
+
+import pytest
+
+from gliocast.cohort.crew import each
+from gliocast.core import InputError
+
+
+def mark(folder, number):
+    (folder / str(number)).write_text("done")
+
+
+def die(number):
+    os._exit(1)
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_every_number_is_done_once(tmp_path, num_workers):
+    assert len(list(each(partial(mark, tmp_path), range(3), num_workers=num_workers))) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
+
+
+def test_a_worker_that_dies_is_said():
+    with pytest.raises(InputError, match="one that died"):
+        list(each(die, range(2), num_workers=2))
+
+
+@pytest.mark.skipif(find_spec("distributed") is not None, reason="Dask is here")
+def test_a_cluster_needs_dask():
+    with pytest.raises(InputError, match="install"):
+        list(each(die, range(2), scheduler="tcp://127.0.0.1:8786"))
+
+
+@pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is optional and isn't here")
+def test_a_cluster_of_dask_does_the_same(tmp_path):
+    import distributed
+
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert len(list(each(partial(mark, tmp_path), range(3), scheduler=cluster.scheduler_address))) == 3
+    assert len(list(tmp_path.iterdir())) == 3
