@@ -52,9 +52,9 @@ def each(
                 yield
         except BrokenProcessPool as error:
             raise _died() from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        finally:
+            for job in jobs:
+                job.cancel()  # those that haven't begun, where one went wrong or nobody waits any more
 
 
 def _on_cluster(
