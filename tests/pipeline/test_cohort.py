@@ -12,7 +12,7 @@ from gliocast.core import InputError, Silence
 from gliocast.data import read_patient, read_volume
 from gliocast.pipeline import simulate_cohort as module
 from gliocast.pipeline.cohort_folder import read_truth, write_patient
-from gliocast.pipeline.simulate_cohort import Crew, simulate_cohort
+from gliocast.pipeline.simulate_cohort import simulate_cohort
 
 LAW = CohortLaw(seed=1, growth="fisher-kolmogorov", care="none")
 
@@ -20,7 +20,7 @@ LAW = CohortLaw(seed=1, growth="fisher-kolmogorov", care="none")
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     out = tmp_path_factory.mktemp("cohort") / "digital"
-    simulate_cohort(out, 1, LAW, crew=Crew(1))
+    simulate_cohort(out, 1, LAW, num_workers=1)
     return out
 
 
@@ -55,10 +55,10 @@ def test_tables_are_those_of_brats(cohort):
 def test_patients_that_are_there_stay_and_other_cohorts_are_refused(cohort, monkeypatch):
     written = (cohort / "GLIO_00000" / "truth" / "truth.json").stat().st_mtime_ns
     monkeypatch.setattr(module, "make_synthetic_patient", lambda *_: pytest.fail("made again"))
-    simulate_cohort(cohort, 1, LAW, crew=Crew(1))
+    simulate_cohort(cohort, 1, LAW, num_workers=1)
     assert (cohort / "GLIO_00000" / "truth" / "truth.json").stat().st_mtime_ns == written
     with pytest.raises(InputError, match="another folder"):
-        simulate_cohort(cohort, 1, CohortLaw(seed=9), crew=Crew(1))
+        simulate_cohort(cohort, 1, CohortLaw(seed=9), num_workers=1)
 
 
 def test_a_patient_that_can_not_be_finished_leaves_nothing(tmp_path, monkeypatch):
@@ -83,7 +83,7 @@ def test_a_damaged_patient_is_named(cohort, tmp_path):
 @pytest.mark.slow
 def test_a_patient_is_the_same_whoever_made_it_and_visits_are_named_as_in_brats(tmp_path):
     law = CohortLaw(seed=3, num_visits=2, care="standard")
-    simulate_cohort(tmp_path / "two", 2, law, crew=Crew(2), monitor=Silence())
+    simulate_cohort(tmp_path / "two", 2, law, num_workers=2, monitor=Silence())
     write_patient(tmp_path / "one", make_synthetic_patient(1, law), law)
     there = tmp_path / "two" / "GLIO-00001"
     visits = sorted(path.name for path in there.glob("GLIO*"))

@@ -44,12 +44,12 @@ def simulate(
     Stopped at any moment, the same command goes on where it was; with more patients, those that are there stay.
     """
     from gliocast.cohort.synthetic import CohortLaw
-    from gliocast.pipeline.simulate_cohort import Crew, simulate_cohort
+    from gliocast.pipeline.simulate_cohort import simulate_cohort
 
     law = CohortLaw(seed=seed, growth=growth, num_visits=visits, care=care, pet=pet)  # type: ignore[arg-type]
     with watching(quiet=quiet) as watcher:
         folders = simulate_cohort(
-            out, patients, law, crew=Crew(workers, scheduler), beside=beside or (), monitor=watcher
+            out, patients, law, num_workers=workers, scheduler=scheduler, beside=beside or (), monitor=watcher
         )
     if not quiet:
         print(f"cohort: {len(folders)} digital patients in {out.resolve()}")

@@ -1,7 +1,7 @@
 """A cohort of digital patients, made side by side and written one by one. Composition only."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -9,23 +9,10 @@ from gliocast.cohort.shards import make_shards, require_same_set
 from gliocast.cohort.synthetic import CohortLaw, make_synthetic_patient
 from gliocast.core import InputError, Monitor, Silence
 from gliocast.data import whole_file
-from gliocast.pipeline.cohort_folder import patient_name, read_truth, visit_folders, write_patient, write_tables
+from gliocast.pipeline.cohort_folder import patient_name, visit_folders, write_patient, write_tables
 
 #: Patients on the contact sheet, at most.
 _SHEET_PATIENTS = 12
-
-
-@dataclass(frozen=True)
-class Crew:
-    """Who makes patients.
-
-    Args:
-        num_workers: processes here, or jobs of a cluster; None for one for each core here.
-        scheduler: address of a Dask scheduler, or "slurm" for jobs of their own (dask-jobqueue); None for here.
-    """
-
-    num_workers: int | None = None
-    scheduler: str | None = None
 
 
 def simulate_cohort(
@@ -33,7 +20,8 @@ def simulate_cohort(
     num_patients: int,
     law: CohortLaw,
     *,
-    crew: Crew | None = None,
+    num_workers: int | None = None,
+    scheduler: str | None = None,
     beside: Sequence[Path] = (),
     monitor: Monitor | None = None,
 ) -> list[Path]:
@@ -43,7 +31,8 @@ def simulate_cohort(
         out: folder of the cohort.
         num_patients: how many.
         law: what the cohort is made of.
-        crew: who makes them.
+        num_workers: processes, or jobs of "slurm"; None for one for each core.
+        scheduler: who spreads the work, see `gliocast.cohort.crew.each`; None for processes here.
         beside: folders of real patients that the contact sheet shows, too.
         monitor: told of the stages.
 
@@ -53,7 +42,7 @@ def simulate_cohort(
     Raises:
         InputError: the folder holds another cohort, a patient's folder is damaged, or it can't be written.
     """
-    monitor, crew = monitor or Silence(), crew or Crew()
+    monitor = monitor or Silence()
     if num_patients < 1:
         raise InputError("cohort", expected="one patient or more", got=f"{num_patients}", advice="ask for some")
     described = asdict(law)
@@ -61,12 +50,8 @@ def simulate_cohort(
     folders = [out / patient_name(number, law) for number in range(num_patients)]
     monitor.begin("patients")
     make = partial(make_one, out, law)
-    make_shards(
-        out, described, folders, make, num_workers=crew.num_workers, scheduler=crew.scheduler, progress=monitor.advance
-    )
+    make_shards(out, described, folders, make, num_workers=num_workers, scheduler=scheduler, progress=monitor.advance)
     monitor.begin("tables")
-    for folder in folders:
-        read_truth(folder)
     write_tables(out, folders)
     monitor.begin("picture")
     from gliocast.report.contact_sheet import contact_sheet  # matplotlib comes with it

@@ -207,24 +207,28 @@ class _Looks:
         excess = look.deviation**2 - _EXACT**2
         if excess <= 0:
             return look.point
-        weights = _robust(look.displaced, look.deviation) * look.deviation**2 / (look.deviation**2 + _PATCH * excess)
-        information = self._precision + (look.jacobian * weights) @ look.jacobian.T
-        pull = self._precision @ (self.mean - look.point) - (look.jacobian * weights) @ look.displaced
-        point = np.asarray(look.point + self._shortened(np.linalg.solve(information, pull)))
+        share = look.deviation**2 / (look.deviation**2 + _PATCH * excess)
+        step, _ = self._newton(look, share * _robust(look.displaced, look.deviation))
+        point = look.point + self._shortened(step)
         grows = self._cross(point[None])[0] is not None
         return point if grows else look.point
 
     def _arrive(self, look: _Look) -> None:
         """Go on from a look: to the least displacements, as far as its sensitivities tell."""
-        jacobian, pull = look.jacobian, self._precision @ (self.mean - look.point)
-        weights, step = np.full(jacobian.shape[1], _COUNT / _UNIFORM), np.zeros(len(jacobian))
+        weights = np.full(len(look.displaced), _COUNT / _UNIFORM)
         for _ in range(_NUM_REWEIGHTINGS):
-            information = self._precision + (jacobian * weights) @ jacobian.T
-            step = np.linalg.solve(information, pull - (jacobian * weights) @ look.displaced)
-            left = look.displaced + jacobian.T @ step
+            step, _ = self._newton(look, weights)
+            left = look.displaced + look.jacobian.T @ step
             weights = _robust(left, _deviation(left))
-        known = np.linalg.inv(self._precision + (jacobian * weights) @ jacobian.T)
-        self.best, self._step, self._known = look, step, known + _KEPT * self._covariance
+        _, information = self._newton(look, weights)
+        self.best, self._step, self._known = look, step, np.linalg.inv(information) + _KEPT * self._covariance
+
+    def _newton(self, look: _Look, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Step from a look to where answer and displacements, weighed, are least; the information of both together."""
+        weighed = look.jacobian * weights
+        information = self._precision + weighed @ look.jacobian.T
+        pull = self._precision @ (self.mean - look.point) - weighed @ look.displaced
+        return np.linalg.solve(information, pull), information
 
     def _look(self, point: np.ndarray, covariance: np.ndarray | None = None) -> _Look | None:
         """What is seen at a point, None where growth can't begin.

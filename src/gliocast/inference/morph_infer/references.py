@@ -28,7 +28,7 @@ from scipy import ndimage
 from scipy.special import logit
 
 from gliocast.core import Anatomy, Density, Forward, InputError, Parameter
-from gliocast.inference.morph_infer.impression import Impression, coordinates
+from gliocast.inference.morph_infer.impression import NUM_ANSWERS, Impression, coordinates
 from gliocast.inference.morph_infer.surfaces import NUM_MEASURES, Outlines, Surface
 
 #: Widths of the references' fronts, lambda = sqrt(D_w / rho): of a first look [mm], and of a closer one relative to the
@@ -110,18 +110,38 @@ class References:
             InputError: there is no tissue.
             OutsideTissueError: growth can't begin next to the middle of the core, or to the answer's seed.
         """
+        return self._first_look(outlines) if answer is None else self._closer_look(outlines, answer)
+
+    def _first_look(self, outlines: Outlines) -> Impression:
+        """From afar: widths that cover all there are, from the middle of the core."""
         center, radius = outlines.core.center, outlines.whole.radius
-        origin = np.zeros(7) if answer is None else coordinates(answer, center, radius)
-        anatomy = self._coarse if answer is None else self._fine
-        start = center if answer is None else answer[2:5]
-        seed = _nearest_tissue(start, anatomy)
-        scalars, vectors = outlines.scalars, [outlines.shift, (seed - start) / radius]
-        if answer is not None:
-            scalars += [*origin[:2], *origin[5:]]
-            vectors.append(origin[2:5])
-        for reference in _first(radius) if answer is None else _closer(answer, radius):
+        seed = _nearest_tissue(center, self._coarse)
+        scalars, vectors = outlines.scalars, [outlines.shift, (seed - center) / radius]
+        return self._compared(outlines, scalars, vectors, np.zeros(NUM_ANSWERS), _first(radius), seed, self._coarse)
+
+    def _closer_look(self, outlines: Outlines, answer: np.ndarray) -> Impression:
+        """Around an answer, which the impression says, too."""
+        center, radius = outlines.core.center, outlines.whole.radius
+        seed, origin = _nearest_tissue(answer[2:5], self._fine), coordinates(answer, center, radius)
+        scalars = [*outlines.scalars, *origin[:2], *origin[5:]]
+        vectors = [outlines.shift, (seed - answer[2:5]) / radius, origin[2:5]]
+        return self._compared(outlines, scalars, vectors, origin, _closer(answer, radius), seed, self._fine)
+
+    def _compared(
+        self,
+        outlines: Outlines,
+        scalars: list[float],
+        vectors: list[np.ndarray],
+        origin: np.ndarray,
+        references: Iterator[_Reference],
+        seed: np.ndarray,
+        anatomy: Anatomy,
+    ) -> Impression:
+        """What is known before anything grows, and what references from a seed in an anatomy say then."""
+        center, radius = outlines.core.center, outlines.whole.radius
+        for reference in references:
             logits, travel = self._grow(reference, seed, radius, anatomy)
-            scalars.append(travel)
+            scalars = [*scalars, travel]
             for surface in (outlines.whole, outlines.core):
                 level, slope, scatter = _compare(logits, anatomy, surface, center)
                 scalars += [level, *scatter]

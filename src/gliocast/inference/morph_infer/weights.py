@@ -115,8 +115,10 @@ def load_reading(path: Path) -> tuple[ReadingNetwork, ...]:
             own = {name: tensors[f"{look}.{name}"] for name in network.state_dict()}
             network.load_state_dict(own)
             network.eval()
-        if [network.config.closer for network in networks] != [False, True, True, True][: len(networks)]:
-            raise _refuse(path, "a first look and up to three closer ones", "others", "get the file again")
+        if not networks or [network.config.closer for network in networks] != [
+            look > 0 for look in range(len(networks))
+        ]:
+            raise _refuse(path, "a first look, and closer ones after it", "others", "get the file again")
         return networks
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _not_weights(path) from error
