@@ -8,9 +8,11 @@ import pytest
 from gliocast.cohort.lesions import Roughness, lesion_of
 from gliocast.cohort.lives import LifeLaw, draw_life
 from gliocast.cohort.refine import refine
-from gliocast.cohort.scanner import _thick_slices
+from gliocast.cohort.scanner import _thick_slices, scan
 from gliocast.cohort.synthetic import CohortLaw, make_synthetic_patient
-from gliocast.core import Box, InputError, Radiotherapy, Resection
+from gliocast.core import SCHEMAS, Box, InputError, Radiotherapy, Resection
+
+BRATS = SCHEMAS["brats-2021"]
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +35,13 @@ def test_compartments_are_disjoint_and_inside_the_brain(visit):
     parts = np.stack([lesion.necrosis, lesion.enhancing, lesion.edema])
     assert parts.sum(axis=0).max() == 1
     assert all(part.any() for part in parts)
-    labels = visit.labels(schema="brats-2021")
+    labels = visit.labels(BRATS)
     assert set(np.unique(labels)) == {0, 1, 2, 4}
     assert not labels[~visit.anatomy.brain].any()
 
 
 def test_core_is_denser_than_edema_and_edema_than_the_rest(visit):
-    labels, cells = visit.labels(schema="brats-2021"), visit.density.data
+    labels, cells = visit.labels(BRATS), visit.density.data
     means = [cells[visit.anatomy.brain & (labels == value)].mean() for value in (0, 2, 4)]
     assert means[0] < 0.05 < means[1] < means[2]
 
@@ -52,20 +54,29 @@ def test_a_low_grade_tumor_has_a_core_and_no_rim(patient, visit):
     assert not lesion.enhancing.any()
 
 
+def test_a_tumor_of_which_nothing_shows_any_more_has_no_compartments(patient, visit):
+    for left in (1e-5, 0.0):
+        density = replace(visit.density, data=visit.density.data * np.float32(left))
+        roughness = Roughness.draw(visit.anatomy.grid, np.random.default_rng(0))
+        lesion = lesion_of(density, patient.life, visit.anatomy, roughness)
+        assert not lesion.labels(density.grid.shape, BRATS).any()
+        assert scan(visit.anatomy, lesion, np.random.default_rng(0)).keys() == {"t1", "t1c", "t2", "flair"}
+
+
 def test_roughness_stays_where_it_is_when_a_tumor_grows(patient, visit):
     """Where the density is the same, so are the outlines, however large the rest of the tumor is."""
     roughness = Roughness.draw(visit.anatomy.grid, np.random.default_rng(0))
-    before = lesion_of(visit.density, patient.life, visit.anatomy, roughness).labels(visit.density.grid.shape)
+    before = lesion_of(visit.density, patient.life, visit.anatomy, roughness).labels(visit.density.grid.shape, BRATS)
     grown = visit.density.data.copy()
     middle = np.argwhere(before > 0).mean(axis=0).astype(int)
     far = np.abs(np.arange(grown.shape[0]) - middle[0]) > 60
     grown[far] = np.where(visit.anatomy.brain[far], 0.01, 0)
     after = lesion_of(replace(visit.density, data=grown), patient.life, visit.anatomy, roughness)
-    np.testing.assert_array_equal(after.labels(visit.density.grid.shape), before)
+    np.testing.assert_array_equal(after.labels(visit.density.grid.shape, BRATS), before)
 
 
 def test_contrasts_are_those_of_mri(visit):
-    labels, anatomy, images = visit.labels(schema="brats-2021"), visit.anatomy, visit.images
+    labels, anatomy, images = visit.labels(BRATS), visit.anatomy, visit.images
     white = (anatomy.white_matter > 0.95) & (labels == 0)
     fluid = (anatomy.csf > 0.95) & (labels == 0)
     mean = {name: (data[white].mean(), data[fluid].mean()) for name, data in images.items()}
@@ -107,7 +118,7 @@ def test_a_patient_under_care_has_a_cavity_and_its_tumor_shrinks():
     before, after, later = patient.visits
     assert before.cavity is None
     assert after.cavity is not None
-    labels = after.labels(schema="brats-2024")
+    labels = after.labels(SCHEMAS["brats-2024"])
     assert (labels == 4).sum() == after.cavity.sum()
     assert after.density.burden() < 0.8 * before.density.burden()
     assert later.density.burden() < after.density.burden()
@@ -119,7 +130,7 @@ def test_mass_effect_moves_tissue_away_from_the_tumor():
     patient = make_synthetic_patient(1, CohortLaw(seed=1, growth="mass-effect", care="none"))
     (visit,) = patient.visits
     assert visit.displacement is not None
-    place = visit.density.grid.world_from_voxel(np.argwhere(visit.lesion.labels(visit.density.grid.shape) > 0))
+    place = visit.density.grid.world_from_voxel(np.argwhere(visit.lesion.labels(visit.density.grid.shape, BRATS) > 0))
     middle = place.mean(axis=0)
     index = np.argwhere((visit.density.data > 0.05) & (visit.density.data < 0.3) & visit.anatomy.brain)[::50]
     outwards = visit.density.grid.world_from_voxel(index) - middle

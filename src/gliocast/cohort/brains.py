@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
+from gliocast.cohort.digital import brain_of
 from gliocast.core import Anatomy, Grid
 from gliocast.data.atlas import Atlas, load_mni152
 from gliocast.observation.correlated import correlated_noise
@@ -36,9 +37,6 @@ _VENTRICLE_DEPTH_MM, _VENTRICLE_FLOW_MM = 26.0, 6.0
 
 #: Maps that are means over many people are blurred; this power of the probabilities makes one person's [1].
 _SHARPENING = 2.5
-
-#: Least share of tissue or fluid in the atlas that is brain [1].
-_BRAIN_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,18 @@ def random_brain(generator: np.random.Generator, variation: BrainVariation | Non
         for part in (atlas.white_matter.data, atlas.gray_matter.data, _brain_of_atlas())
     )
     return _sharpened(white, gray, brain > 0.5)
+
+
+def ventricles_of(fluid: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray:
+    """Fluid deep inside the brain, bool.
+
+    Args:
+        fluid: probability of cerebrospinal fluid [1].
+        brain: inside of the skull, bool, same shape.
+        grid: where both lie.
+    """
+    depth = ndimage.distance_transform_edt(brain, sampling=grid.spacing)
+    return np.asarray((fluid > 0.5) & (depth > _VENTRICLE_DEPTH_MM))
 
 
 def _sharpened(white: np.ndarray, gray: np.ndarray, brain: np.ndarray) -> Anatomy:
@@ -167,9 +177,7 @@ def _coarse_grid() -> Grid:
 @lru_cache(maxsize=1)
 def _brain_of_atlas() -> np.ndarray:
     """Inside of the skull in the atlas, float32."""
-    atlas = load_mni152()
-    brain = (atlas.white_matter.data + atlas.gray_matter.data >= _BRAIN_SHARE) | (atlas.t1.data > 0)
-    return ndimage.binary_fill_holes(brain).astype(np.float32)
+    return ndimage.binary_fill_holes(brain_of(load_mni152())).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -179,9 +187,9 @@ def _landmarks() -> tuple[np.ndarray, np.ndarray]:
     brain = _brain_of_atlas() > 0.5
     depth = ndimage.distance_transform_edt(brain)
     cortex = np.exp(-((depth / _CORTEX_MM) ** 2)) * (depth > 0)
-    fluid = brain & (atlas.white_matter.data + atlas.gray_matter.data < 0.5) & (depth > _VENTRICLE_DEPTH_MM)
-    ventricles = ndimage.gaussian_filter(fluid.astype(np.float32), _VENTRICLE_FLOW_MM)
-    flow = np.stack(np.gradient(ventricles))
+    fluid = brain * np.clip(1 - atlas.white_matter.data - atlas.gray_matter.data, 0, 1)
+    ventricles = ventricles_of(fluid, brain, atlas.t1.grid).astype(np.float32)
+    flow = np.stack(np.gradient(ndimage.gaussian_filter(ventricles, _VENTRICLE_FLOW_MM)))
     flow /= np.linalg.norm(flow, axis=0).max()
     matrix = np.linalg.inv(atlas.t1.grid.affine) @ coarse.affine
 

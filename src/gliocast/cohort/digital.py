@@ -63,10 +63,15 @@ class DigitalPatient:
     density: Density
 
 
+def brain_of(atlas: Atlas) -> np.ndarray:
+    """Where an atlas has brain, bool."""
+    tissue = atlas.white_matter.data + atlas.gray_matter.data
+    return np.asarray((tissue >= _BRAIN_SHARE) | (atlas.t1.data > 0))
+
+
 def atlas_anatomy(atlas: Atlas) -> Anatomy:
     """The atlas' own brain, cropped to it with a small margin."""
-    white, gray = atlas.white_matter.data, atlas.gray_matter.data
-    brain = (white + gray >= _BRAIN_SHARE) | (atlas.t1.data > 0)
+    white, gray, brain = atlas.white_matter.data, atlas.gray_matter.data, brain_of(atlas)
     box = bounding_box(brain)
     lower = tuple(max(a - _MARGIN, 0) for a in box.lower)
     upper = tuple(min(b + _MARGIN, n) for b, n in zip(box.upper, brain.shape, strict=True))

@@ -13,7 +13,7 @@ from scipy.special import logit
 
 from gliocast.cohort.lives import Life
 from gliocast.cohort.refine import refine
-from gliocast.core import Anatomy, Box, Density, Grid, bounding_box
+from gliocast.core import Anatomy, Box, Density, Grid, LabelSchema, bounding_box
 from gliocast.observation.correlated import correlated_noise
 
 #: Voxels around the tumor that are looked at, and the density where it ends [1].
@@ -32,6 +32,8 @@ _RIM_THICKNESS_MM, _SOFTNESS_MM, _THINNEST_MM = (1.8, 5.5), (1.0, 4.0), 1.0
 #: Parts smaller than this belong to what is around them [voxels].
 _FEWEST_VOXELS = 30
 
+#: Voxels with less tissue show no tumor [1]; densities nearer than this to 0 and 1 have no logit [1].
+_TISSUE_SHARE, _LOGIT_LIMIT = 0.4, 1e-6
 
 #: Roughness is drawn on voxels of so many [1].
 _COARSE = 2
@@ -82,10 +84,16 @@ class Lesion:
     edema: np.ndarray
     wetness: np.ndarray
 
-    def labels(self, shape: tuple[int, int, int]) -> np.ndarray:
-        """The segmentation, 1 necrosis, 2 edema, 4 enhancing (BraTS until 2021), uint8."""
+    @property
+    def core(self) -> np.ndarray:
+        """Necrosis and enhancing tumor, bool, shape of the box."""
+        return self.necrosis | self.enhancing
+
+    def labels(self, shape: tuple[int, int, int], schema: LabelSchema) -> np.ndarray:
+        """The segmentation of a grid of a shape, uint8."""
+        values = [schema.necrosis, schema.edema, schema.enhancing]
         data = np.zeros(shape, np.uint8)
-        data[self.box.slices] = np.select([self.necrosis, self.edema, self.enhancing], [1, 2, 4])
+        data[self.box.slices] = np.select([self.necrosis, self.edema, self.enhancing], values)
         return data
 
 
@@ -95,17 +103,18 @@ def lesion_of(
     """The compartments of a density.
 
     Args:
-        density: on the anatomy's grid; some of it is not nothing.
+        density: on the anatomy's grid; treatment may have left nothing that shows.
         life: thresholds and grade.
         anatomy: tissue of the day.
         roughness: of the outlines.
         cavity: resection cavity, bool, which is no tumor.
     """
-    box = bounding_box(density.data > _FAINTEST).grown((_MARGIN,) * 3, density.grid.shape)
+    faintest = min(_FAINTEST, float(density.data.max()) / 2)
+    box = bounding_box(density.data >= faintest).grown((_MARGIN,) * 3, density.grid.shape)
     spacing = density.grid.spacing
-    level = logit(np.clip(density.data[box.slices], 1e-6, 1 - 1e-6))
+    level = logit(np.clip(density.data[box.slices], _LOGIT_LIMIT, 1 - _LOGIT_LIMIT))
     white, gray, brain = (part[box.slices] for part in (anatomy.white_matter, anatomy.gray_matter, anatomy.brain))
-    inside = brain & (white + gray > 0.4)
+    inside = brain & (white + gray > _TISSUE_SHARE)
     if cavity is not None:
         inside &= ~cavity[box.slices]
     errors = [refine(field, _COARSE, box) for field in (roughness.core, roughness.whole, roughness.rim)]

@@ -4,15 +4,24 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from scipy import ndimage
 
 from gliocast.core import Anatomy, InputError, OutsideTissueError
 
 Growth = Literal["fisher-kolmogorov", "mass-effect"]
+EQUATIONS: tuple[Growth, ...] = get_args(Growth)
 
 #: Seeds lie at least this deep in voxels that are more tissue than fluid [mm].
 _DEPTH_MM = 6.0
 
-#: Tries before a brain is said to hold no place for a tumor [1].
+#: They lie in voxels with at least so much tissue, and white matter [1], above this share of such voxels [1]:
+#: cerebellum and brain stem lie below.
+_TISSUE_SHARE, _WHITE_SHARE, _BELOW = 0.7, 0.3, 0.25
+
+#: Foci are at least so far from each other, and at most so far from the first [mm].
+_APART_MM, _FARTHEST_MM = 18.0, 45.0
+
+#: Places tried for further foci [1].
 _MAX_TRIES = 1000
 
 
@@ -22,8 +31,8 @@ class LifeLaw:
 
     D_w and rho are drawn log-uniformly over the ranges of the proliferation-invasion literature (Harpold, Alvord &
     Swanson, J. Neuropathol. Exp. Neurol. 66, 2007; Swanson et al., Cell Prolif. 33, 2000), as long as the front is one
-    that scans show: its width sqrt(D_w / rho) and its speed 2 sqrt(D_w rho) within theirs. Volumes are log-normal with
-    the median and spread of BraTS' pre-operative tumors, within limits.
+    that scans show: its width sqrt(D_w / rho) and its speed 2 sqrt(D_w rho) within theirs. Volumes, ages, shares of
+    foci and of low grade are conventions.
 
     Args:
         diffusivity: D_w [mm^2/d].
@@ -107,8 +116,8 @@ def draw_life(anatomy: Anatomy, generator: np.random.Generator, *, growth: Growt
     Raises:
         OutsideTissueError: there is no place for a tumor.
     """
-    if growth not in get_args(Growth):
-        raise InputError("growth", expected=f"one of {', '.join(get_args(Growth))}", got=growth, advice="pick one")
+    if growth not in EQUATIONS:
+        raise InputError("growth", expected=f"one of {', '.join(EQUATIONS)}", got=growth, advice="pick one")
     law = law or LifeLaw()
     diffusivity, rate = _draw_front(law, generator)
     number = int(generator.choice(3, p=law.foci)) + 1
@@ -139,9 +148,9 @@ def _draw_seeds(
     anatomy: Anatomy, number: int, generator: np.random.Generator
 ) -> tuple[tuple[float, float, float], ...]:
     """The first one anywhere deep in tissue of the hemispheres, the others some centimeters from it."""
-    tissue = (anatomy.white_matter + anatomy.gray_matter > 0.7) & (anatomy.white_matter > 0.3)
+    tissue = (anatomy.white_matter + anatomy.gray_matter > _TISSUE_SHARE) & (anatomy.white_matter > _WHITE_SHARE)
     places = anatomy.grid.world_from_voxel(np.argwhere(tissue & _deep(anatomy)))
-    lowest = np.quantile(places[:, 2], 0.25) if len(places) else 0.0  # cerebellum and stem lie below
+    lowest = np.quantile(places[:, 2], _BELOW) if len(places) else 0.0
     places = places[places[:, 2] > lowest]
     if not len(places):
         raise OutsideTissueError("seed", expected="white matter", got="none", advice="check the tissue maps")
@@ -151,14 +160,12 @@ def _draw_seeds(
             break
         other = places[generator.integers(len(places))]
         distances = [np.linalg.norm(other - seed) for seed in seeds]
-        if min(distances) >= 18.0 and distances[0] <= 45.0:
+        if min(distances) >= _APART_MM and distances[0] <= _FARTHEST_MM:
             seeds.append(other)
     return tuple((float(x), float(y), float(z)) for x, y, z in np.round(seeds, 2))
 
 
 def _deep(anatomy: Anatomy) -> np.ndarray:
     """Voxels deep inside the brain, bool."""
-    from scipy import ndimage
-
     steps = round(_DEPTH_MM / min(anatomy.grid.spacing))
     return ndimage.binary_erosion(anatomy.brain, iterations=steps)

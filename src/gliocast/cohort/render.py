@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from gliocast.cohort.receive_field import receive_field
 from gliocast.core import MODALITIES, Anatomy, Volume
 
 
@@ -61,7 +62,7 @@ def render_mri(
         "csf": healthy * anatomy.csf,
         **tumor,
     }
-    field = _receive_field(anatomy, generator)
+    field = 1 + np.float32(BIAS_STRENGTH / 2) * receive_field(anatomy.grid, BIAS_LENGTH_MM, generator)
     images = {}
     for modality in MODALITIES:
         signal = field * sum(share * np.float32(getattr(CONTRASTS[modality], name)) for name, share in shares.items())
@@ -70,16 +71,3 @@ def render_mri(
         magnitude = np.hypot(signal + noise[0], noise[1])
         images[modality] = Volume(np.round(SCALE * magnitude * anatomy.brain).astype(np.float32), anatomy.grid)
     return images
-
-
-def _receive_field(anatomy: Anatomy, generator: np.random.Generator) -> np.ndarray:
-    """A smooth positive field with mean one: a few random plane waves much longer than the head's features."""
-    index = np.indices(anatomy.grid.shape, dtype=np.float32)
-    field = np.zeros(anatomy.grid.shape, dtype=np.float32)
-    for _ in range(4):
-        direction = generator.standard_normal(3)
-        direction /= np.linalg.norm(direction) * BIAS_LENGTH_MM
-        steps = direction * np.array(anatomy.grid.spacing)
-        phase = generator.uniform(0, 2 * np.pi)
-        field += np.sin(sum(np.float32(s) * x for s, x in zip(steps, index, strict=True)) + np.float32(phase))
-    return 1 + np.float32(BIAS_STRENGTH) * field / np.float32(np.sqrt(8))

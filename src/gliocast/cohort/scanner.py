@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from gliocast.cohort.brains import ventricles_of
 from gliocast.cohort.lesions import Lesion
+from gliocast.cohort.receive_field import receive_field
 from gliocast.cohort.refine import refine
-from gliocast.core import MODALITIES, Anatomy, Box, Grid
+from gliocast.core import MODALITIES, Anatomy, Box
 from gliocast.observation.correlated import correlated_noise, correlation_from_fwhm
 from gliocast.observation.pet import PET_RESOLUTION_MM
 
@@ -36,11 +38,28 @@ _SCALE = 400.0
 #: up nothing [1].
 _SOFT_VOXELS, _DEBRIS, _FAINT = 0.5, np.float32(0.45), np.float32(0.45)
 
-#: Fluid deeper inside than this is that of the ventricles [mm]; what age changes is drawn on voxels of so many [1].
-_VENTRICLE_DEPTH_MM, _COARSE = 25.0, 2
+#: Standard deviation of how much debris and uptake there is, around one half [1].
+_UNEVENNESS = 0.35
 
-#: Healthy brain's uptake of FET, and by how much more a tumor takes up at carrying capacity [SUV].
-_FET_HEALTHY, _FET_TUMOR = 1.0, 2.0
+#: Correlation of the texture of tissue, of debris in necrosis and of uptake in the rim [mm].
+_TEXTURE_MM, _DEBRIS_MM, _UPTAKE_MM = 3.0, 9.0, 5.0
+
+#: White matter begins to change at the first age, and is at its most after the next years [years]; the most, drawn anew
+#: for each visit [1]. What age changes is drawn on voxels of so many [1].
+_AGE_FROM, _AGE_SPAN, _AGED_SHARE, _COARSE = 35.0, 45.0, (0.2, 1.0), 2
+
+#: Depth of the caps of the ventricles, at the least and what the most adds [mm].
+_CAP_MM, _CAP_MORE_MM = 1.0, 2.5
+
+#: How far from the ventricles spots lie, and how they are correlated [mm]; deviations of noise from which on there is a
+#: spot, at the least and what the most takes off [1].
+_SPOTS_NEAR_MM, _SPOT_MM, _SPOT_FROM, _SPOT_LESS = 18.0, 5.0, 3.2, 1.2
+
+#: Uptake of FET in white and gray matter, and what a tumor at carrying capacity adds [SUV]; its noise [SUV].
+_FET_WHITE, _FET_GRAY, _FET_TUMOR, _FET_NOISE = 0.85, 1.1, 2.0, (0.05, 0.15)
+
+#: Full width at half maximum of a normal distribution in standard deviations [1].
+_FWHM = 2.355
 
 
 @dataclass(frozen=True)
@@ -53,7 +72,7 @@ class ScannerVariation:
         noise: relative to white matter on T1 [1].
         texture: of tissue's intensity over some 3 mm, the same on all scans [1].
         bias: of the receive field [1] ...
-        bias_mm: ... and the length over which it varies [mm].
+        bias_mm: ... and the length of its waves [mm].
         blur_mm: width of the point spread [mm].
         thick_share: probability of thick slices [1] ...
         slice_mm: ... and their thickness [mm].
@@ -93,8 +112,8 @@ def scan(
     """
     variation = variation or ScannerVariation()
     shares = _shares(anatomy, lesion, generator, age_years)
-    texture = correlated_noise(anatomy.grid, 3.0, generator)
-    field = _receive_field(anatomy.grid, generator.uniform(*variation.bias_mm), generator)
+    texture = correlated_noise(anatomy.grid, _TEXTURE_MM, generator)
+    field = receive_field(anatomy.grid, generator.uniform(*variation.bias_mm) / (2 * np.pi), generator)
     return {name: _acquire(name, shares, texture, field, anatomy, generator, variation) for name in MODALITIES}
 
 
@@ -106,12 +125,10 @@ def scan_pet(anatomy: Anatomy, cells: np.ndarray, generator: np.random.Generator
         cells: density [1], shape of the grid.
         generator: source of randomness.
     """
-    tissue = anatomy.white_matter * 0.85 + anatomy.gray_matter * 1.1
-    uptake = _FET_HEALTHY * tissue + _FET_TUMOR * cells * (anatomy.brain > 0)
-    sigma = [PET_RESOLUTION_MM / 2.355 / h for h in anatomy.grid.spacing]
-    noise = generator.uniform(0.05, 0.15) * correlated_noise(
-        anatomy.grid, correlation_from_fwhm(PET_RESOLUTION_MM), generator
-    )
+    uptake = _FET_WHITE * anatomy.white_matter + _FET_GRAY * anatomy.gray_matter + _FET_TUMOR * cells
+    sigma = [PET_RESOLUTION_MM / _FWHM / h for h in anatomy.grid.spacing]
+    correlation = correlation_from_fwhm(PET_RESOLUTION_MM)
+    noise = generator.uniform(*_FET_NOISE) * correlated_noise(anatomy.grid, correlation, generator)
     return np.where(anatomy.brain, ndimage.gaussian_filter(uptake, sigma) + noise, 0).clip(min=0).astype(np.float32)
 
 
@@ -124,7 +141,10 @@ def _shares(
     box = lesion.box.slices
     grid = anatomy.grid.crop(lesion.box.lower, lesion.box.upper)
     # necrosis is fluid here and debris there, and what enhances does so unevenly
-    debris, uptake = (np.clip(0.5 + 0.35 * correlated_noise(grid, length, generator), 0, 1) for length in (9.0, 5.0))
+    debris, uptake = (
+        np.clip(0.5 + _UNEVENNESS * correlated_noise(grid, length, generator), 0, 1)
+        for length in (_DEBRIS_MM, _UPTAKE_MM)
+    )
     core, enhancing, edema = (
         ndimage.gaussian_filter(part.astype(np.float32), _SOFT_VOXELS)
         for part in (lesion.necrosis, lesion.enhancing, lesion.edema * lesion.wetness)
@@ -150,34 +170,16 @@ def _shares(
 
 def _aged(anatomy: Anatomy, generator: np.random.Generator, age_years: float) -> np.ndarray:
     """How much white matter has changed with age [1]: caps of the ventricles and spots near them."""
-    amount = np.clip((age_years - 35) / 45, 0, 1) * generator.uniform(0.2, 1.0)
+    amount = np.clip((age_years - _AGE_FROM) / _AGE_SPAN, 0, 1) * generator.uniform(*_AGED_SHARE)
     coarse = anatomy.coarsen((_COARSE,) * 3)
-    noise = correlated_noise(coarse.grid, 5.0, generator)
-    depth = ndimage.distance_transform_edt(coarse.brain, sampling=coarse.grid.spacing)
-    ventricles = (coarse.csf > 0.5) & (depth > _VENTRICLE_DEPTH_MM)
+    noise = correlated_noise(coarse.grid, _SPOT_MM, generator)
+    ventricles = ventricles_of(coarse.csf, coarse.brain, coarse.grid)
     if not ventricles.any():
         return np.zeros(anatomy.grid.shape, np.float32)
     away = ndimage.distance_transform_edt(~ventricles, sampling=coarse.grid.spacing)
-    caps = np.exp(-away / (1.0 + 2.5 * amount)) * amount
-    spots = (noise > 3.2 - 1.2 * amount) * np.exp(-away / 18.0) * amount
+    caps = np.exp(-away / (_CAP_MM + _CAP_MORE_MM * amount)) * amount
+    spots = (noise > _SPOT_FROM - _SPOT_LESS * amount) * np.exp(-away / _SPOTS_NEAR_MM) * amount
     return refine(np.clip(caps + spots, 0, 1), _COARSE, Box((0, 0, 0), anatomy.grid.shape))
-
-
-def _receive_field(grid: Grid, length_mm: float, generator: np.random.Generator) -> np.ndarray:
-    """A smooth field of unit variance: a few plane waves."""
-    field = np.zeros(grid.shape, np.float32)
-    index = [
-        np.arange(n, dtype=np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-        for axis, n in enumerate(grid.shape)
-    ]
-    for _ in range(4):
-        direction = generator.standard_normal(3)
-        direction *= 2 * np.pi / length_mm / np.linalg.norm(direction)
-        phase = generator.uniform(0, 2 * np.pi)
-        steps = (direction * grid.spacing).astype(np.float32)
-        angle = sum(step * place.astype(np.float32) for step, place in zip(steps, index, strict=True))
-        field += np.sin(angle + np.float32(phase))
-    return field / np.float32(np.sqrt(2))
 
 
 def _acquire(

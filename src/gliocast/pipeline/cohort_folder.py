@@ -12,7 +12,7 @@ import numpy as np
 from gliocast import __version__
 from gliocast.cohort.brains import BRATS_GRID
 from gliocast.cohort.synthetic import CohortLaw, SyntheticPatient, SyntheticVisit
-from gliocast.core import InputError, Radiotherapy, Resection
+from gliocast.core import SCHEMAS, InputError, Radiotherapy, Resection
 from gliocast.data import whole_file, whole_folder, write_vectors, write_volume
 from gliocast.data.folders import printable
 
@@ -68,7 +68,7 @@ def _write_visit(folder: Path, name: str, visit: SyntheticVisit, law: CohortLaw)
     for modality, data in visit.images.items():
         stored = data if modality == "pet" else data.astype(np.int16)
         write_volume(folder / f"{name}{endings[modality]}.nii.gz", on_brats_grid(stored), BRATS_GRID)
-    labels = visit.labels(schema=schema)
+    labels = visit.labels(SCHEMAS[schema])
     write_volume(folder / f"{name}{endings['seg']}.nii.gz", on_brats_grid(labels), BRATS_GRID)
     truth = folder / TRUTH
     write_volume(truth / "density.nii.gz", on_brats_grid(visit.density.data), BRATS_GRID)
