@@ -3,10 +3,10 @@
 Tumors are drawn as the training tumors are, with another seed, and outlined exactly, as in the paper: what is measured
 is inference, not raters. The answer of each network is simulated and compared with the truth; then that of the first
 one drawn to the outlines, and refined. "outlines" is the paper's network; "references" the one that reads reference
-tumors (Fisher-Kolmogorov growth only). With mass effect nothing is drawn, refinement comes at once. Dice between the
-densities at three levels, and the mean absolute error of the density where either tumor has more than a hundredth, by
-tissue. Truth and answer are solved on the same voxels. A tumor with less than a milliliter above 0.8 counts in the mean
-like any other; a second line leaves such tumors out of that column. Synthetic data throughout.
+tumors (Fisher-Kolmogorov growth only). Dice between the densities at three levels, and the mean absolute error of the
+density where either tumor has more than a hundredth, by tissue. Truth and answer are solved on the same voxels. A tumor
+with less than a milliliter above 0.8 counts in the mean like any other; a second line leaves such tumors out of that
+column. Synthetic data throughout.
 
     python validation/morph_infer.py --model fisher-kolmogorov --spacing 2 --tumors 200 --refine
 
@@ -135,8 +135,7 @@ class Trial:
         problem = problem_of(self.model, core, whole, anatomy)
         answers = {name: timed(partial(self._answered, problem, number, name)) for name in self.networks}
         last = self.networks[0]
-        if problem.cheaper is None:
-            answers["drawn"], last = timed(partial(drawn_closer, problem, answers[last][0])), "drawn"
+        answers["drawn"], last = timed(partial(drawn_closer, problem, answers[last][0])), "drawn"
         if self.refine:
             search = partial(refined, problem, answers[last][0], MorphInferOptions())
             answers["refined"] = timed(partial(search, generator=np.random.default_rng(number)))

@@ -32,7 +32,7 @@ from gliocast.inference.morph_infer import (
     shipped_weights,
 )
 from gliocast.observation import OutlineLikelihood
-from gliocast.problem import Problem, match, temper
+from gliocast.problem import Problem, draw_closer, temper
 
 #: Share of the expected work that drawing an answer to the outlines is, where a search follows [1].
 _DRAWING_SHARE = 0.1
@@ -50,8 +50,7 @@ class MorphInferOptions:
 
     Args:
         num_samples: posterior samples.
-        closer: whether the network's answer is drawn to the outlines by some thirty solves, see `problem.match`. Not
-            where growth is expensive and has a cheaper one: its refinement looks closer by itself.
+        closer: whether the network's answer is drawn to the outlines by some thirty solves, see `problem.draw_closer`.
         refinement: what follows: "none", "map" or "tmcmc".
         network: which one answers: the one that reads "references", which is for Fisher-Kolmogorov growth, or the one
             that looks at the "outlines". None for references where growth allows it.
@@ -104,9 +103,9 @@ def morph_infer(
     if note is not None:
         note(f"network: {_written(answer)}")
     rest = progress
-    if options.closer and problem.cheaper is None:
+    if options.closer:
         drawing = 1.0 if options.refinement == "none" else _DRAWING_SHARE
-        draw = match if options.refinement == "none" else drawn_closer  # a search may recover where nothing grows
+        draw = draw_closer if options.refinement == "none" else drawn_closer  # a search may recover where nothing grows
         answer = draw(problem, answer, progress=_part(progress, 0.0, drawing))
         rest = _part(progress, drawing, 1.0)
         if note is not None:
@@ -137,7 +136,7 @@ def answered(problem: Problem, options: MorphInferOptions, *, generator: np.rand
 def drawn_closer(problem: Problem, answer: Posterior, *, progress: Callable[[float], None] | None = None) -> Posterior:
     """A network's answer drawn to the outlines of a problem; as it is where nothing can grow from it."""
     try:
-        return match(problem, answer, progress=progress)
+        return draw_closer(problem, answer, progress=progress)
     except ConvergenceError:
         return answer
 

@@ -1,5 +1,6 @@
 """Inverse problems of patients: the only place that knows growth, observation and prior together."""
 
+from gliocast.problem.drawing import draw_closer
 from gliocast.problem.first_visit import OutlineStart, density_from_adc
 from gliocast.problem.grown import NUM_PREDICTIVE, GrownSamples, grow_samples
 from gliocast.problem.maps import EXCEEDED_DENSITIES, PredictiveMaps, predictive_maps
@@ -34,6 +35,7 @@ __all__ = [
     "VisitProblem",
     "density_from_adc",
     "displaced",
+    "draw_closer",
     "grow_samples",
     "match",
     "mri_pet_problem",

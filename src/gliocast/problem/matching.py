@@ -84,6 +84,7 @@ def match(
     problem: Problem,
     answer: Posterior,
     *,
+    start: np.ndarray | None = None,
     options: MatchOptions | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Posterior:
@@ -92,6 +93,7 @@ def match(
     Args:
         problem: of outlines.
         answer: about its parameters, with some ten samples for each of them or more.
+        start: where to begin, natural units, (num_parameters,); by default at the answer's mode.
         options: how to look.
         progress: called with the fraction of the expected work that is done.
 
@@ -102,10 +104,10 @@ def match(
 
     Raises:
         InputError: the problem isn't one of outlines, these have no border inside tissue, or samples are few.
-        ConvergenceError: growth can't begin at the answer's mode.
+        ConvergenceError: growth can't begin at the start.
     """
     options = options or MatchOptions()
-    looks = _Looks(problem, answer, options)
+    looks = _Looks(problem, answer, answer.mode if start is None else start, options)
     tell = progress or (lambda share: None)
     settled = False
     while not settled and looks.num_solves < options.max_solves:
@@ -158,7 +160,7 @@ class _Looks:
     _step: np.ndarray
     _known: np.ndarray
 
-    def __init__(self, problem: Problem, answer: Posterior, options: MatchOptions) -> None:
+    def __init__(self, problem: Problem, answer: Posterior, start: np.ndarray, options: MatchOptions) -> None:
         outlines, dim = problem.observation, len(problem.parameters)
         if not isinstance(outlines, OutlineLikelihood):
             raise InputError("match", expected="outlines", got=type(outlines).__name__, advice="search by likelihood")
@@ -172,11 +174,11 @@ class _Looks:
             raise InputError("outlines", expected="a border inside tissue", got="hardly any", advice="check the labels")
         self._member = np.repeat(np.arange(len(sizes)), sizes)
         self._num_growth = dim - len(self._surfaces)
-        self.mean = straighten(answer.parameters, answer.mode[None])[0]
+        self.mean, begin = straighten(answer.parameters, np.stack([answer.mode, start]))
         self._covariance = np.cov(straighten(answer.parameters, answer.samples).T, aweights=answer.weights)
         self._precision = np.linalg.inv(self._covariance)
         self.num_solves = 0
-        first = self._look(self.mean, self._covariance)
+        first = self._look(begin, self._covariance)
         if first is None:
             raise ConvergenceError(
                 "fit", expected="growth at the answer", got="none", advice="check the tissue maps and the labels"
