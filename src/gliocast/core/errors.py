@@ -4,6 +4,9 @@ Every error that a user can cause reads ``expected X, got Y; do Z``. The command
 exit code; nothing below the command line exits the process.
 """
 
+from functools import partial
+from typing import Any
+
 
 class GliocastError(Exception):
     """Base of every error that gliocast raises on purpose."""
@@ -19,6 +22,11 @@ class GliocastError(Exception):
         """
         self.subject, self.expected, self.got, self.advice = subject, expected, got, advice
         super().__init__(f"{subject}: expected {expected}, got {got}; {advice}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it comes back from another process as what it is, which it wouldn't from its message alone."""
+        again = partial(type(self), expected=self.expected, got=self.got, advice=self.advice)
+        return again, (self.subject,)
 
 
 class InputError(GliocastError):

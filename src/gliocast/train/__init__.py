@@ -1,6 +1,22 @@
-"""Training: one small loop that knows no loss and no data, and its checkpoint."""
+"""Training: one small loop that knows no loss and no data, its checkpoint, its feed, and files of weights."""
 
 from gliocast.train.checkpoint import load_checkpoint, save_checkpoint
-from gliocast.train.loop import TrainOptions, train
+from gliocast.train.feed import Feed
+from gliocast.train.loop import train
+from gliocast.train.options import TrainOptions
+from gliocast.train.runtime import Runtime, open_runtime
+from gliocast.train.weights_file import not_weights, read_weights, refuse_weights, write_weights
 
-__all__ = ["TrainOptions", "load_checkpoint", "save_checkpoint", "train"]
+__all__ = [
+    "Feed",
+    "Runtime",
+    "TrainOptions",
+    "load_checkpoint",
+    "not_weights",
+    "open_runtime",
+    "read_weights",
+    "refuse_weights",
+    "save_checkpoint",
+    "train",
+    "write_weights",
+]

@@ -1,15 +1,16 @@
 """State of a training run in one file: tensors by name, and a few words; loading runs no code."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from gliocast.core import InputError
+from gliocast.train.whole import write_whole
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], *, key: str, state: Mapping[str, object]) -> None:
@@ -20,13 +21,16 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], *, key: str, stat
         tensors: by name.
         key: of what the run depends on.
         state: anything else, as JSON can write it.
+
+    Raises:
+        InputError: it can't be written, for lack of space perhaps; the checkpoint before stays.
     """
-    temporary = path.with_name(f".{path.name}.new")
-    own = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(own, temporary, metadata={"key": key, "state": json.dumps(state)})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    own = {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    content = save(own, metadata={"key": key, "state": json.dumps(state)})
+    write_whole(path, content, kept="the run goes on from its last checkpoint when it is started again")
 
 
 def load_checkpoint(path: Path, *, key: str) -> tuple[dict[str, Tensor], dict[str, object]] | None:

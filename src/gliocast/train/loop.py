@@ -1,72 +1,31 @@
 """The training loop: AdamW, warm-up and cosine, clipped gradients, averaged weights, exact resume.
 
-A batch depends on its number alone and the networks here draw no random numbers of their own, so weights, averages,
-moments of the optimizer and the number of the step are the whole state: a run that was interrupted and goes on ends
-with the weights of one that was not, bit for bit on a CPU with the same number of threads.
+A batch depends on its number alone. So weights, averages, moments of the optimizer, states of the generators that
+dropout draws from and the number of the step are the whole state: a run that was interrupted and goes on ends with the
+weights of one that was not, bit for bit on a CPU with the same number of threads and processes.
+
+Processes that torchrun started, and that met in `open_runtime`, share each step: its micro-batches are dealt to them in
+turn, and their gradients averaged.
 """
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from copy import deepcopy
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gliocast.core import ConvergenceError, InputError
-from gliocast.train.checkpoint import load_checkpoint, save_checkpoint
+from gliocast.train.log import Log
+from gliocast.train.options import TrainOptions
+from gliocast.train.run import Run
+from gliocast.train.runtime import Runtime
+from gliocast.train.whole import write_whole
 
-_CHECKPOINT, _LOG = "checkpoint.safetensors", "log.jsonl"
-
-#: A loss averaged over about this many steps is logged.
-_SMOOTHING = 100
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How to train.
-
-    Args:
-        num_steps: steps of the optimizer.
-        learning_rate: at its highest.
-        final_rate: learning rate at the end, relative to the highest [1].
-        warm_up: share of the steps over which the rate rises [1].
-        weight_decay: of AdamW.
-        clip: largest norm of the gradient.
-        averaging: decay of the averaged weights in one step, late in the run.
-        mixed_precision: whether convolutions run in bfloat16. On CPUs some of its gradients are nan (torch 2.13).
-        checkpoint_every_s: seconds between checkpoints.
-    """
-
-    num_steps: int
-    learning_rate: float = 1e-3
-    final_rate: float = 0.01
-    warm_up: float = 0.03
-    weight_decay: float = 0.05
-    clip: float = 1.0
-    averaging: float = 0.998
-    mixed_precision: bool = False
-    checkpoint_every_s: float = 60.0
-
-    def __post_init__(self) -> None:
-        if self.num_steps < 1 or self.learning_rate <= 0 or not 0 <= self.averaging < 1:
-            raise InputError(
-                "training", expected="positive steps and rate", got=f"{self}", advice="begin with the defaults"
-            )
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a step."""
-        warm = max(1, round(self.warm_up * self.num_steps))
-        if step < warm:
-            return self.learning_rate * (step + 1) / warm
-        share = (step - warm) / max(1, self.num_steps - warm)
-        floor = self.final_rate
-        return self.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share)))
+_CHECKPOINT, _CONFIG = "checkpoint.safetensors", "config.json"
 
 
 def train(
@@ -78,100 +37,143 @@ def train(
     key: str,
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     validate_every: int = 1000,
+    select: str | None = None,
     progress: Callable[[float, Mapping[str, float]], None] | None = None,
+    config: Mapping[str, object] | None = None,
 ) -> nn.Module:
     """Minimize the sum of the losses; go on from the folder's checkpoint where there is one.
 
     Args:
         network: what to train, on its device; changed in place.
-        losses: of the network on the batch of a step, by name.
+        losses: of the network on a micro-batch, by name, always the same names. Of a step these come next to each
+            other, so that with one process and no accumulation a micro-batch has the number of its step.
         options: how to train.
-        folder: checkpoint and log (JSON lines).
+        folder: checkpoint, log and configuration. All processes read it; the first one writes.
         key: of what the run depends on besides the options; a checkpoint of another key is refused.
-        validate: figures of the averaged network, by name.
+        validate: figures of the averaged network, which is in evaluation mode, by name. Every process calls it; those
+            of the first count.
         validate_every: steps between validations.
+        select: the figure that chooses the weights, the larger the better; None takes the last weights.
         progress: called with the share that is done and the smoothed losses.
+        config: what the caller wants to be written with the options, as JSON can write it.
 
     Returns:
         The network with averaged weights.
 
     Raises:
         ConvergenceError: the loss or its gradient is nan; the last checkpoint stays.
+        InputError: the options make no sense together, or a file can't be read or written.
     """
+    _require_figure(select, validate is not None, options)
     folder.mkdir(parents=True, exist_ok=True)
-    averaged = deepcopy(network).requires_grad_(False)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-    run = _Run(network, averaged, optimizer, folder, f"{key}; {options}")
-    step = run.resume()
-    smooth: dict[str, float] = {}
-    device = next(network.parameters()).device.type
-    saved = time.monotonic()
-    while step < options.num_steps:
-        for group in optimizer.param_groups:
-            group["lr"] = options.rate(step)
-        lower = torch.autocast(device, torch.bfloat16) if options.mixed_precision else nullcontext()
+    runtime = Runtime.current(next(network.parameters()).device)
+    chosen = key if select is None else f"{key}; {select} every {validate_every}"
+    run = Run(network.train(), options=options, path=folder / _CHECKPOINT, key=chosen, runtime=runtime)
+    run.resume()
+    with ExitStack() as at_end:
+        log = None
+        if runtime.is_first:
+            _describe(folder / _CONFIG, run, key, select, config)
+            log = Log(folder, step=run.step, tensorboard=options.tensorboard)
+            at_end.callback(log.close)
+        saved = time.monotonic()
+        while not run.is_over:
+            due = _step(run, losses, due=time.monotonic() - saved > options.checkpoint_every_s)
+            if progress is not None and runtime.is_first:
+                progress(run.step / options.num_steps, run.smooth)
+            if run.step % validate_every == 0 or run.step == options.num_steps:
+                figures = dict(validate(run.averaged)) if validate is not None else {}
+                if log is not None:
+                    log.append({"step": run.step, **run.smooth, **figures})
+                if select is not None:
+                    run.best.consider(_figure(figures, select, runtime), run.step, run.averaged)
+            if due or run.is_over:
+                run.save()
+                saved = time.monotonic()
+    return run.result()
+
+
+def _step(run: Run, losses: Callable[[nn.Module, int], Mapping[str, Tensor]], *, due: bool) -> bool:
+    """Take a step; whether a checkpoint is due, as the first process says."""
+    network, options, runtime = run.network, run.options, run.runtime
+    for group in run.optimizer.param_groups:
+        group["lr"] = options.rate(run.step)
+    run.optimizer.zero_grad(set_to_none=True)
+    sums: dict[str, Tensor] = {}
+    for part in range(options.accumulate):
+        number = (run.step * options.accumulate + part) * runtime.world_size + runtime.rank
+        lower = torch.autocast(runtime.device.type, torch.bfloat16) if options.mixed_precision else nullcontext()
         with lower:
-            parts = losses(network, step)
-        total = torch.stack(list(parts.values())).sum()
-        _require_finite(total, "loss", step)
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norm = nn.utils.clip_grad_norm_(network.parameters(), options.clip)
-        _require_finite(norm, "gradient", step)
-        optimizer.step()
-        _average(averaged, network, min(options.averaging, (1 + step) / (10 + step)))
-        step += 1
-        for name, part in parts.items():
-            value = float(part.detach())
-            smooth[name] = smooth.get(name, value) + (value - smooth.get(name, value)) / _SMOOTHING
-        if progress is not None:
-            progress(step / options.num_steps, smooth)
-        if step % validate_every == 0 or step == options.num_steps:
-            figures = dict(validate(averaged)) if validate is not None else {}
-            run.log({"step": step, **smooth, **figures})
-        if time.monotonic() - saved > options.checkpoint_every_s or step == options.num_steps:
-            run.save(step)
-            saved = time.monotonic()
-    return averaged
+            found = losses(network, number)
+        (torch.stack(list(found.values())).sum() / options.accumulate).backward()
+        for name, loss in found.items():
+            share = loss.detach() / options.accumulate
+            sums[name] = sums[name] + share if name in sums else share
+    means = torch.stack(list(sums.values()))
+    if runtime.world_size > 1:
+        due = _meet(run, means, due=due)
+    _require_finite(means.sum(), "loss", run.step)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), options.clip)
+    _require_finite(norm, "gradient", run.step)
+    run.optimizer.step()
+    run.advance(dict(zip(sums, means.tolist(), strict=True)))
+    return due
 
 
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """State of a run, and where it is kept."""
+def _meet(run: Run, means: Tensor, *, due: bool) -> bool:
+    """Average gradients and losses over the processes, in one message, and take the first one's buffers.
 
-    network: nn.Module
-    averaged: nn.Module
-    optimizer: torch.optim.AdamW
-    folder: Path
-    key: str
+    What no process has a gradient of is left without one, for weights decay where a gradient is zero. Losses are
+    looked at only afterwards, so that all processes end together when one of them is nan.
+    """
+    runtime, device = run.runtime, means.device
+    trained = [parameter for parameter in run.network.parameters() if parameter.requires_grad]
+    notes = torch.tensor([due and runtime.is_first, *(p.grad is not None for p in trained)], device=device).float()
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+    runtime.average([*gradients, means, notes])
+    due, *has_gradient = (notes > 0).tolist()
+    for parameter, gradient, has in zip(trained, gradients, has_gradient, strict=True):
+        parameter.grad = gradient if has else None
+    runtime.share(list(run.network.buffers()))
+    return due
 
-    def resume(self) -> int:
-        """Put the state of the checkpoint in place; the step that comes next."""
-        found = load_checkpoint(self.folder / _CHECKPOINT, key=self.key)
-        if found is None:
-            return 0
-        tensors, state = found
-        for part, module in (("network", self.network), ("averaged", self.averaged)):
-            own = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
-            module.load_state_dict(own)
-        moments: dict[int, dict[str, Any]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, moment = name.split(".")
-                moments.setdefault(int(index), {})[moment] = tensor
-        self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        return int(str(state["step"]))
 
-    def save(self, step: int) -> None:
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
-        save_checkpoint(self.folder / _CHECKPOINT, tensors, key=self.key, state={"step": step})
+def _figure(figures: Mapping[str, float], select: str, runtime: Runtime) -> float:
+    """The figure that selects, as the first process has it."""
+    if select not in figures:
+        raise InputError(
+            "training", expected=f"{select} among the figures", got=", ".join(figures) or "none", advice="select one"
+        )
+    figure = torch.tensor([float(figures[select])], dtype=torch.float64, device=runtime.device)
+    runtime.share([figure])
+    return float(figure)
 
-    def log(self, figures: Mapping[str, float]) -> None:
-        with (self.folder / _LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(figures)) + "\n")
+
+def _describe(path: Path, run: Run, key: str, select: str | None, config: Mapping[str, object] | None) -> None:
+    """Write what the run is."""
+    described = {
+        "options": asdict(run.options),
+        "key": key,
+        "select": select,
+        "torch": torch.__version__,
+        "world_size": run.runtime.world_size,
+        "num_threads": torch.get_num_threads(),
+        "device": str(run.runtime.device),
+        "config": dict(config or {}),
+    }
+    write_whole(path, (json.dumps(described, indent=2, default=str) + "\n").encode())
+
+
+def _require_figure(select: str | None, validates: bool, options: TrainOptions) -> None:
+    if select is not None and not validates:
+        raise InputError("training", expected="a validation", got=f"none to select {select} of", advice="give one")
+    if select is None and options.patience is not None:
+        raise InputError(
+            "training",
+            expected="a figure to be patient for",
+            got="none",
+            advice="select one, or leave patience out",
+        )
 
 
 def _require_finite(value: Tensor, name: str, step: int) -> None:
@@ -182,9 +184,3 @@ def _require_finite(value: Tensor, name: str, step: int) -> None:
             got=f"{float(value.detach())} in step {step}",
             advice="lower the learning rate, or compute in float32",
         )
-
-
-@torch.no_grad()
-def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
-        mean.lerp_(value, 1 - decay)

@@ -1,26 +1,22 @@
-"""Weights of the networks in files: tensors in half precision and what they are for; loading runs no code."""
+"""Weights of the networks in files, and what they are for."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
-from gliocast.core import InputError
 from gliocast.inference.morph_infer.network import InverseNetwork, NetworkConfig
 from gliocast.inference.morph_infer.reading import ReadingConfig, ReadingNetwork
 from gliocast.inference.morph_infer.references import REFERENCE_RATIOS, REFERENCE_WIDTHS_MM
 from gliocast.inference.morph_infer.scaling import scaling_of
 from gliocast.inference.morph_infer.window import NUM_MOMENTS, WINDOW
+from gliocast.train import not_weights, read_weights, refuse_weights, write_weights
 
 #: Change when weights of before can't be used any more.
 _FORMAT, _READING_FORMAT = "gliocast morph-infer 1", "gliocast morph-infer-references 2"
+
+#: What the networks are to a user.
+_KIND = "the morph-infer network"
 
 #: What references are, as a file states it.
 _REFERENCES = {"widths_mm": list(REFERENCE_WIDTHS_MM), "ratios": list(REFERENCE_RATIOS)}
@@ -63,7 +59,7 @@ def save_weights(path: Path, weights: Weights) -> None:
         "parametrization": weights.parametrization,
         "spacing_mm": weights.spacing_mm,
     }
-    _write(path, weights.network.state_dict(), described)
+    write_weights(path, weights.network.state_dict(), described)
 
 
 def load_weights(path: Path) -> Weights:
@@ -72,17 +68,17 @@ def load_weights(path: Path) -> Weights:
     Raises:
         InputError: there are none, they don't fit this version, or the file isn't as it was written.
     """
-    described, tensors = _read(path, _FORMAT)
+    described, tensors = read_weights(path, _FORMAT, kind=_KIND, command="gliocast train morph-infer")
     try:
         config = NetworkConfig(**described["config"])
         known = (config.num_outputs, config.num_moments, described["window"])
         if known != (len(scaling_of(described["parametrization"]).names), NUM_MOMENTS, WINDOW):
-            raise _refuse(path, "weights that fit the code", "another number of parameters", "train them anew")
+            raise refuse_weights(path, "weights that fit the code", "another number of parameters", "train them anew")
         network = InverseNetwork(config)
         network.load_state_dict(tensors)
         return Weights(network.eval(), described["model"], described["parametrization"], float(described["spacing_mm"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise _not_weights(path) from error
+        raise not_weights(path, _KIND) from error
 
 
 def save_reading(path: Path, networks: Sequence[ReadingNetwork]) -> None:
@@ -97,7 +93,7 @@ def save_reading(path: Path, networks: Sequence[ReadingNetwork]) -> None:
         "configs": [asdict(network.config) for network in networks],
         "references": _REFERENCES,
     }
-    _write(path, tensors, described)
+    write_weights(path, tensors, described)
 
 
 def load_reading(path: Path) -> tuple[ReadingNetwork, ...]:
@@ -106,10 +102,12 @@ def load_reading(path: Path) -> tuple[ReadingNetwork, ...]:
     Raises:
         InputError: there are none, they don't fit this version, or the file isn't as it was written.
     """
-    described, tensors = _read(path, _READING_FORMAT)
+    described, tensors = read_weights(path, _READING_FORMAT, kind=_KIND, command="gliocast train references")
     try:
         if described["references"] != _REFERENCES:
-            raise _refuse(path, f"references {_REFERENCES}", "others", "train them anew: gliocast train references")
+            raise refuse_weights(
+                path, f"references {_REFERENCES}", "others", "train them anew: gliocast train references"
+            )
         networks = tuple(ReadingNetwork(ReadingConfig(**config)) for config in described["configs"])
         for look, network in enumerate(networks):
             own = {name: tensors[f"{look}.{name}"] for name in network.state_dict()}
@@ -118,49 +116,7 @@ def load_reading(path: Path) -> tuple[ReadingNetwork, ...]:
         if not networks or [network.config.closer for network in networks] != [
             look > 0 for look in range(len(networks))
         ]:
-            raise _refuse(path, "a first look, and closer ones after it", "others", "get the file again")
+            raise refuse_weights(path, "a first look, and closer ones after it", "others", "get the file again")
         return networks
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise _not_weights(path) from error
-
-
-def _write(path: Path, tensors: Mapping[str, torch.Tensor], described: Mapping[str, object]) -> None:
-    half = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
-    metadata = {"gliocast": json.dumps({**described, "hash": _hash(half)}, sort_keys=True)}
-    temporary = path.with_name(f".{path.name}.new")
-    save_file(half, temporary, metadata=metadata)
-    temporary.replace(path)
-
-
-def _read(path: Path, form: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Description and tensors of a file of a format, in single precision."""
-    if not path.exists():
-        raise _refuse(path, "a file of weights", "none", "train them: gliocast train morph-infer")
-    try:
-        with safe_open(path, framework="pt") as file:
-            described = json.loads((file.metadata() or {})["gliocast"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-        found, stated = described["format"], described["hash"]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise _not_weights(path) from error
-    if found != form:
-        raise _refuse(path, f"weights of format {form}", f"{found}", "train them anew")
-    if stated != _hash(tensors):
-        raise _refuse(path, "tensors with the hash that the file states", "others", "get the file again")
-    return described, {name: tensor.float() for name, tensor in tensors.items()}
-
-
-def _hash(tensors: dict[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(f"{name} {tuple(tensors[name].shape)} {tensors[name].dtype}".encode())
-        digest.update(tensors[name].contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _refuse(path: Path, expected: str, got: str, advice: str) -> InputError:
-    return InputError(f"weights {path.name}", expected=expected, got=got, advice=advice)
-
-
-def _not_weights(path: Path) -> InputError:
-    return _refuse(path, "weights of the morph-infer network", "something else", "get the file again")
+        raise not_weights(path, _KIND) from error
