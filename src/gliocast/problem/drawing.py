@@ -9,8 +9,8 @@ from gliocast.inference import straighten
 from gliocast.problem.matching import match
 from gliocast.problem.problem import Problem
 
-#: Times that an expensive growth is solved to correct its stand-in, at most [1]: after the third what is left to find is
-#: for a search. It ends before that when no coordinate moved by more than the second, in standard deviations of the
+#: Times that an expensive growth is solved to correct its stand-in, at most [1]: after the third what is left is for a
+#: search. It ends before that when no coordinate moved by more than the second, in standard deviations of the
 #: answer [1].
 _MAX_STAND_INS, _SETTLED = 3, 0.05
 
