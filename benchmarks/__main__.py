@@ -1,4 +1,4 @@
-"""Every speed of the growth engine beside its peer, or a limit of the machine, measured in the same run.
+"""Every speed beside its peer, or a limit of the machine, measured in the same run.
 
 python -m benchmarks                       # all, some minutes on two quiet cores
 python -m benchmarks --only forward        # one theme
@@ -7,7 +7,7 @@ python -m benchmarks --only forward        # one theme
 import argparse
 import time
 
-from benchmarks import batch, forward, gpu, gradient, kernels, memory, models, volume
+from benchmarks import augmentation, batch, forward, gpu, gradient, kernels, memory, models, volume
 from benchmarks.bench import Bench, print_machine
 
 THEMES = {
@@ -18,6 +18,7 @@ THEMES = {
     "gradient": gradient.run,
     "volume": volume.run,
     "memory": memory.run,
+    "augmentation": augmentation.run,
     "gpu": gpu.run,
 }
 

@@ -106,7 +106,6 @@ def move_outside(folder, name):
 
 BAD_FILES = {
     "missing modality": ("flair.nii.gz", remove, "no flair"),
-    "missing segmentation": ("seg.nii.gz", remove, "no seg"),
     "grid that is shifted": ("t2.nii.gz", shift_grid, "the grid of t1"),
     "grid of another shape": ("flair.nii.gz", crop_grid, "52x64x50"),
     "segmentation on another grid": ("seg.nii.gz", shift_grid, "the grid of t1"),
@@ -299,14 +298,14 @@ def test_folder_and_files_together_are_refused(small_patient_folder, refused):
 
 
 def test_neither_folder_nor_files_is_refused(refused):
-    assert "got 0 files, without --t1, --t1c, --t2, --flair, --seg" in refused("run", "--quiet")
+    assert "got no --t1, --t1c, --t2, --flair; give one or the other" in refused("run", "--quiet")
 
 
 def test_some_of_the_files_are_refused(small_patient_folder, refused):
     files = [
-        part for key in ("t1", "t1c", "t2", "flair") for part in (f"--{key}", small_patient_folder / f"{key}.nii.gz")
+        part for key in ("t1", "t1c", "flair", "seg") for part in (f"--{key}", small_patient_folder / f"{key}.nii.gz")
     ]
-    assert "got 4 files, without --seg" in refused("run", *files, "--quiet")
+    assert "got no --t2; give" in refused("run", *files, "--quiet")
 
 
 def test_installed_command_refuses_as_the_function_does(small_patient_folder, tmp_path):

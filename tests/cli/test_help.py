@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-VERBS = ("run", "demo", "simulate", "plan", "fit-volumes")
+VERBS = ("run", "demo", "simulate", "segment", "plan", "fit-volumes")
 COMMAND = Path(sys.executable).with_name("gliocast")
 
 #: Packages that take from a tenth of a second to seconds to import.

@@ -11,9 +11,11 @@ import typer
 from gliocast import __version__
 from gliocast.cli.cohort import app as cohort_app
 from gliocast.cli.demo import demo
+from gliocast.cli.evaluate import app as evaluate_app
 from gliocast.cli.fit_volumes import fit_volumes
 from gliocast.cli.plan import plan
 from gliocast.cli.run import run
+from gliocast.cli.segment import segment
 from gliocast.cli.simulate import SeveralSeeds, simulate
 from gliocast.cli.train import app as train_app
 from gliocast.core.errors import ConvergenceError, GliocastError, InputError, QualityError
@@ -33,10 +35,12 @@ app = typer.Typer(
 app.command()(run)
 app.command()(demo)
 app.command(cls=SeveralSeeds)(simulate)
+app.command()(segment)
 app.command()(plan)
 app.command()(fit_volumes)
 app.add_typer(train_app, name="train")
 app.add_typer(cohort_app, name="cohort")
+app.add_typer(evaluate_app, name="evaluate")
 
 
 def _show_version(wanted: bool) -> None:

@@ -28,6 +28,12 @@ Samples = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume/--fresh", help="Go on with what an interrupted run of the same kept, or drop it.")
 ]
+Mirrored = Annotated[
+    bool, typer.Option("--mirrored", help="Look at left and right exchanged, too, and average: twice the time.")
+]
+SegmentationWeights = Annotated[
+    Path | None, typer.Option("--weights", help="Weights of the network; by default those that come with gliocast.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 

@@ -13,14 +13,18 @@ from gliocast.core.errors import InputError
 def run(
     patient: Annotated[
         Path | None,
-        typer.Argument(help="Folder with t1, t1c, t2, flair and seg (plain or BraTS names).", show_default=False),
+        typer.Argument(
+            help="Folder with t1, t1c, t2, flair and, if there is one, seg (plain or BraTS names).", show_default=False
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("gliocast-report"),
     t1: Annotated[Path | None, typer.Option(help="T1, skull-stripped, instead of a folder.")] = None,
     t1c: Annotated[Path | None, typer.Option(help="T1 with contrast agent.")] = None,
     t2: Annotated[Path | None, typer.Option(help="T2.")] = None,
     flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
-    seg: Annotated[Path | None, typer.Option(help="Tumor segmentation.")] = None,
+    seg: Annotated[
+        Path | None, typer.Option(help="Tumor segmentation; the network makes one if there is none.")
+    ] = None,
     labels: opt.Labels = None,
     margin: opt.Margin = 15.0,
     diffusivity_ratio: opt.Ratio = 10.0,
@@ -33,8 +37,9 @@ def run(
     quiet: opt.Quiet = False,
 ) -> None:
     """Personalize the growth model to a patient and plan a target volume."""
-    from gliocast.data import describe, read_patient, read_patient_files
+    from gliocast.data import describe
     from gliocast.pipeline import Options, Stopwatch, run
+    from gliocast.pipeline.segment import open_patient
 
     choices = Options(
         margin_mm=margin,
@@ -50,19 +55,15 @@ def run(
     given = {name: path for name, path in files.items() if path is not None}
     with watching(quiet=quiet) as watcher:
         monitor = Stopwatch(watcher)
-        monitor.begin("read")
-        if patient is not None and not given:
-            person = read_patient(patient, labels=labels)
-        elif patient is None and len(given) == len(files):
-            person = read_patient_files(labels=labels, id="patient", **given)
-        else:
-            absent = ", ".join(f"--{name}" for name in files if name not in given)
+        absent = [name for name in files if name not in given and name != "seg"]
+        if (patient is not None) == bool(given) or (patient is None and absent):
             raise InputError(
                 "patient",
-                expected="a folder, or all of --t1 --t1c --t2 --flair --seg",
-                got="both" if patient is not None else f"{len(given)} files, without {absent}",
+                expected="a folder, or all of --t1 --t1c --t2 --flair, with or without --seg",
+                got="both" if patient is not None else "no " + ", ".join(f"--{name}" for name in absent),
                 advice="give one or the other",
             )
+        person = open_patient(patient, given, labels=labels, monitor=monitor)
         for line in describe(person):
             monitor.note(line)
         for warning in person.warnings:

@@ -83,3 +83,51 @@ def references(
         weights = train_references(training, out, monitor=watcher, num_workers=workers)
     if not quiet:
         print(f"weights: {weights.resolve()}")
+
+
+@app.command("segmentation")
+def segmentation(
+    data: Annotated[
+        Path, typer.Argument(help="Folder of patients, as BraTS or gliocast cohort simulate lay them out.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for examples, checkpoint, log and weights.")],
+    size: Annotated[
+        str, typer.Option(help="Network and recipe: printed (the paper's), deeper, or small, for two cores.")
+    ] = "small",
+    steps: Annotated[int | None, typer.Option(help="Steps of the optimizer; by default the recipe's.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Folder of other patients to validate on; by default a fifth is held back.")
+    ] = None,
+    healthy: Annotated[bool, typer.Option("--healthy", help="Healthy brain is a class of its own (label 5).")] = False,
+    labels: opt.Labels = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU where there is one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that read; by default one for each core.")] = None,
+    seed: opt.Seed = 0,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Learn to segment tumors: read patients, train the U-Net, write the weights. Under torchrun, too.
+
+    Stopped at any moment, the same command goes on where it was.
+    """
+    from gliocast.pipeline.train_segmentation import SegmentationTraining, train_segmentation
+    from gliocast.train import open_runtime
+
+    training = replace(SegmentationTraining.of_size(size), seed=seed)
+    if steps is not None:
+        optimization = replace(training.optimization, num_steps=steps)
+        training = replace(training, epochs=0, optimization=optimization)
+    if healthy:
+        training = training.with_brain()
+    with open_runtime(device) as runtime, watching(quiet=quiet or not runtime.is_first) as watcher:  # type: ignore[arg-type]
+        weights = train_segmentation(
+            training,
+            data,
+            out,
+            validation=validation,
+            labels=labels,
+            monitor=watcher,
+            num_workers=workers,
+            runtime=runtime,
+        )
+    if not quiet and runtime.is_first:
+        print(f"weights: {weights.resolve()}")

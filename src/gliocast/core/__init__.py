@@ -10,7 +10,7 @@ from gliocast.core.labels import SCHEMAS, LabelMap, LabelSchema
 from gliocast.core.monitor import Silence
 from gliocast.core.notice import RESEARCH_NOTICE
 from gliocast.core.parameter import POSITIVE, REAL, UNIT_INTERVAL, Parameter, Support
-from gliocast.core.patient import MODALITIES, Patient, Scan, Visit
+from gliocast.core.patient import MODALITIES, Patient, Scan, Study, Visit
 from gliocast.core.plan import Plan
 from gliocast.core.posterior import Posterior
 from gliocast.core.roles import (
@@ -85,6 +85,7 @@ __all__ = [
     "Scan",
     "Silence",
     "Snapshot",
+    "Study",
     "Support",
     "Target",
     "TemperableObservation",

@@ -31,6 +31,41 @@ class Scan:
 
 
 @dataclass(frozen=True, eq=False)
+class Study:
+    """Scans of one day on one grid, before anything is segmented in them.
+
+    Args:
+        scans: by modality, all of MODALITIES.
+        brain: brain mask, bool, shape of the grid.
+        warnings: what a person should know about how the input was understood.
+    """
+
+    scans: Mapping[str, Scan]
+    brain: np.ndarray
+    warnings: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        absent = [modality for modality in MODALITIES if modality not in self.scans]
+        if absent:
+            raise InputError(
+                "study", expected=", ".join(MODALITIES), got=f"no {', '.join(absent)}", advice="add what is missing"
+            )
+        require_mask(self.brain, self.grid, "brain mask")
+        for modality, scan in self.scans.items():
+            self.grid.require_same(scan.volume.grid, modality)
+
+    @property
+    def grid(self) -> Grid:
+        """The one grid of the scans."""
+        return self.scans[MODALITIES[0]].volume.grid
+
+    @property
+    def volumes(self) -> dict[str, Volume]:
+        """Intensities by modality."""
+        return {modality: scan.volume for modality, scan in self.scans.items()}
+
+
+@dataclass(frozen=True, eq=False)
 class Visit:
     """What was seen on one day, everything on one grid.
 

@@ -14,7 +14,7 @@ from gliocast.data.inference_data import read_posterior, write_posterior
 from gliocast.data.labels import read_labels, swap_warning
 from gliocast.data.nifti import header_warnings, read_integers, read_volume, write_like, write_volume
 from gliocast.data.outputs import whole_file, whole_folder
-from gliocast.data.patient import describe, read_patient, read_patient_files
+from gliocast.data.patient import describe, read_patient, read_patient_files, read_study, read_study_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
 from gliocast.data.series import open_series, write_vectors
 from gliocast.data.treatments import TREATMENT_KEYS, read_treatments
@@ -42,6 +42,8 @@ __all__ = [
     "read_patient",
     "read_patient_files",
     "read_posterior",
+    "read_study",
+    "read_study_files",
     "read_treatments",
     "read_volume",
     "read_volumes",

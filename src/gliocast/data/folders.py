@@ -24,7 +24,7 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def find_files(folder: Path | str) -> dict[str, Path]:
+def find_files(folder: Path | str, *, segmented: bool = True) -> dict[str, Path]:
     """Find the four scans and the segmentation of a patient.
 
     Names are recognized by what follows their last underscore, hyphen or dot, in any case: ``BraTS20_001_t1ce.nii``,
@@ -32,9 +32,10 @@ def find_files(folder: Path | str) -> dict[str, Path]:
 
     Args:
         folder: holds one patient's files; subfolders are not searched.
+        segmented: whether there must be a segmentation.
 
     Returns:
-        Paths by ``t1``, ``t1c``, ``t2``, ``flair`` and ``seg``.
+        Paths by ``t1``, ``t1c``, ``t2``, ``flair`` and, where there is one, ``seg``.
 
     Raises:
         InputError: the folder can't be listed, a file is missing, or two files claim to be the same scan.
@@ -55,16 +56,16 @@ def find_files(folder: Path | str) -> dict[str, Path]:
                 got=" and ".join(printable(path.name) for path in paths),
                 advice="move all but one elsewhere, or name the files one by one",
             )
-    missing = [key for key, paths in found.items() if not paths]
+    missing = [key for key, paths in found.items() if not paths and (segmented or key != "seg")]
     if missing:
         raise InputError(
             subject,
-            expected="t1, t1c, t2, flair and seg as .nii or .nii.gz",
+            expected=f"t1, t1c, t2{', flair and seg' if segmented else ' and flair'} as .nii or .nii.gz",
             got=f"no {', '.join(missing)} among {_quote(names)}",
             advice=f"add the missing {'file' if len(missing) == 1 else 'files'} or rename as in BraTS, "
             + ", ".join(f"*_{ENDINGS[key][-1]}.nii.gz" for key in missing),
         )
-    return {key: paths[0] for key, paths in found.items()}
+    return {key: paths[0] for key, paths in found.items() if paths}
 
 
 def _list_images(folder: Path) -> list[Path]:

@@ -1,13 +1,14 @@
 """A patient from files: everything read, checked against everything else, and said in a few lines."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from gliocast.core import Grid, InputError, LabelMap, Patient, Scan, Visit, Volume
+from gliocast.core import Grid, InputError, LabelMap, Patient, Scan, Study, Visit, Volume
 from gliocast.data.folders import find_files
 from gliocast.data.labels import read_labels, swap_warning
 from gliocast.data.nifti import file_label, header_warnings, read_volume
@@ -58,24 +59,49 @@ def read_patient_files(
         InputError: anything that keeps the files from being one patient's skull-stripped, co-registered scans.
     """
     paths = {"t1": Path(t1), "t1c": Path(t1c), "t2": Path(t2), "flair": Path(flair), "seg": Path(seg)}
-    volumes = {modality: read_volume(path, modality) for modality, path in paths.items() if modality != "seg"}
+    volumes = _read_volumes(paths)
     segmentation, warnings = read_labels(paths["seg"], labels)
     grids = {modality: volume.grid for modality, volume in volumes.items()} | {"seg": segmentation.grid}
     _require_one_grid(grids, paths)
-    brain = brain_mask(volumes.values())
-    require_brain(brain, segmentation.grid, volumes["t1"])
-    for modality, volume in volumes.items():
-        require_gray_values(volume, brain, file_label(paths[modality], modality))
+    study = _study_of(volumes, paths)
     found = [
         *_header_warnings(paths),
         *warnings,
-        *_lesion_warnings(segmentation, brain, file_label(paths["seg"], "seg")),
-        *_scan_warnings(volumes, brain),
+        *_lesion_warnings(segmentation, study.brain, file_label(paths["seg"], "seg")),
+        *study.warnings,
     ]
     swap = swap_warning(segmentation, volumes["t1c"])
-    scans = {modality: Scan(modality, volume, paths[modality]) for modality, volume in volumes.items()}
-    visit = Visit(scans, segmentation, brain)
+    visit = Visit(study.scans, segmentation, study.brain)
     return Patient(id, (visit,), tuple([*found, swap] if swap else found))
+
+
+def read_study(folder: Path | str) -> Study:
+    """Read the scans in a folder, whether or not there is a segmentation; otherwise as `read_study_files`."""
+    files = find_files(folder, segmented=False)
+    return read_study_files(**{name: path for name, path in files.items() if name != "seg"})
+
+
+def read_study_files(*, t1: Path | str, t1c: Path | str, t2: Path | str, flair: Path | str) -> Study:
+    """Read the scans of one visit, which nothing has been segmented in; checks and errors as `read_patient_files`."""
+    paths = {"t1": Path(t1), "t1c": Path(t1c), "t2": Path(t2), "flair": Path(flair)}
+    volumes = _read_volumes(paths)
+    _require_one_grid({modality: volume.grid for modality, volume in volumes.items()}, paths)
+    study = _study_of(volumes, paths)
+    return replace(study, warnings=(*_header_warnings(paths), *study.warnings))
+
+
+def _read_volumes(paths: Mapping[str, Path]) -> dict[str, Volume]:
+    return {modality: read_volume(path, modality) for modality, path in paths.items() if modality != "seg"}
+
+
+def _study_of(volumes: Mapping[str, Volume], paths: Mapping[str, Path]) -> Study:
+    """The study of scans on one grid, checked; its warnings are about the scans alone."""
+    brain = brain_mask(volumes.values())
+    require_brain(brain, volumes["t1"].grid, volumes["t1"])
+    for modality, volume in volumes.items():
+        require_gray_values(volume, brain, file_label(paths[modality], modality))
+    scans = {modality: Scan(modality, volume, paths[modality]) for modality, volume in volumes.items()}
+    return Study(scans, brain, tuple(_scan_warnings(volumes, brain)))
 
 
 def describe(patient: Patient) -> list[str]:

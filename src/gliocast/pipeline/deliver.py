@@ -119,6 +119,8 @@ def _write_volumes(findings: Findings, folder: Path) -> None:
         "csf": anatomy.csf,
     }
     source = findings.visit["t1"].path
+    if findings.visit.labels.path is None and source is not None:  # the network's
+        volumes["segmentation"] = findings.visit.labels.data
     for name, data in volumes.items():
         _write_image(folder / f"{name}.nii.gz", data, findings.visit, source)
 
@@ -130,7 +132,7 @@ def _write_posterior(findings: Findings, seed: int, folder: Path) -> None:
 
 
 def _write_image(path: Path, data: np.ndarray, visit: Visit, source: Path | None) -> None:
-    data = data.astype(np.uint8 if data.dtype == bool else np.float32)
+    data = data.astype(np.uint8 if data.dtype in (bool, np.uint8) else np.float32)
     if source is None:
         write_volume(path, data, visit.grid)
     else:

@@ -22,7 +22,7 @@ BRAIN_BORDER_MM = 3.0
 def draw_scan(
     panels: Panels, row: int, visit: Visit, modality: str, *, label: str | None = None, dim: float = 1.0
 ) -> None:
-    """Draw a scan in a row of panels, windowed to the 1st and 99.8th percentile of the brain's intensities.
+    """Draw a scan in a row of panels, windowed to the brain (`brain_window`).
 
     Args:
         panels: where to draw.
@@ -33,9 +33,15 @@ def draw_scan(
         dim: brightness of white, so that color on top stands out.
     """
     data = visit[modality].volume.data
-    low, high = np.percentile(data[visit.brain][::7], (1.0, 99.8)) if visit.brain.any() else (0.0, 1.0)
-    panels.image(row, data, vmin=float(low), vmax=float(low + max(high - low, 1e-6) / dim))
+    low, high = brain_window(data, visit.brain, dim=dim)
+    panels.image(row, data, vmin=low, vmax=high)
     panels.label(row, label or SCAN_NAMES[modality])
+
+
+def brain_window(data: np.ndarray, brain: np.ndarray, *, dim: float = 1.0) -> tuple[float, float]:
+    """Intensities drawn black and white: 1st and 99.8th percentile of the brain, white at a brightness of `dim`."""
+    low, high = np.percentile(data[brain][::7], (1.0, 99.8)) if brain.any() else (0.0, 1.0)
+    return float(low), float(low + max(high - low, 1e-6) / dim)
 
 
 def isodensity_handles() -> list[Line2D]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Colormap, Normalize, to_rgb
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -72,12 +72,8 @@ class Panels:
 
     def tint(self, row: int, mask: np.ndarray, color: str, *, alpha: float = 0.5) -> None:
         """Fill a mask with a translucent color."""
-        rgb = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
         for axes, plane in self.cells(row):
-            inside = self.cut(mask, plane)
-            rgba = np.empty((*inside.shape, 4))
-            rgba[..., :3], rgba[..., 3] = rgb, alpha * inside
-            axes.imshow(rgba, origin="lower", extent=self.frame.extent(plane), interpolation="nearest", aspect="auto")
+            draw_tint(axes, self.frame, plane, self.cut(mask, plane), color, alpha=alpha)
 
     def contour(self, row: int, data: np.ndarray, levels: Sequence[float], colors: Sequence[Any], **style: Any) -> None:
         """Draw isolines of an array (0.5 for the outline of a mask), with a dark rim so that they show on any gray."""
@@ -92,6 +88,13 @@ class Panels:
         """One legend for all panels, at the foot of the figure."""
         style = {"ncols": len(handles), "handlelength": 2.2, "columnspacing": 1.6} | style
         self.figure.legend(handles=handles, loc="lower center", borderaxespad=0.2, **style)
+
+
+def draw_tint(axes: Axes, frame: Frame, plane: Plane, inside: np.ndarray, color: str, *, alpha: float) -> None:
+    """Fill a slice of a mask (vertical, horizontal) with a translucent color."""
+    rgba = np.empty((*inside.shape, 4))
+    rgba[..., :3], rgba[..., 3] = to_rgb(color), alpha * inside
+    axes.imshow(rgba, origin="lower", extent=frame.extent(plane), interpolation="nearest", aspect="auto")
 
 
 def draw_contour(

@@ -1,0 +1,1 @@
+"""The tumor in the scans: network, losses, training images, whole patients, measures."""
