@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gliocast.pipeline.train_segmentation import SegmentationTraining, train_segmentation
+from gliocast.pipeline.segmentation_recipe import SegmentationTraining
+from gliocast.pipeline.train_segmentation import train_segmentation
 
 PARTS = ("residual", "squeeze and excitation", "healthy brain")
 REGIONS = ("WT", "TC", "ET", "dice")

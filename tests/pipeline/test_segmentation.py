@@ -15,7 +15,8 @@ from gliocast.data import read_labels, read_study
 from gliocast.pipeline.evaluate_segmentation import evaluate_segmentation
 from gliocast.pipeline.patient_folders import list_visits
 from gliocast.pipeline.segment import NETWORK_NOTE, SegmentOptions, open_patient, segment_to_file
-from gliocast.pipeline.train_segmentation import SegmentationTraining, train_segmentation
+from gliocast.pipeline.segmentation_recipe import SegmentationTraining
+from gliocast.pipeline.train_segmentation import train_segmentation
 from gliocast.segmentation.augment import Augmentation
 from gliocast.segmentation.examples import ExampleFolder
 from gliocast.segmentation.unet import UNet, UNetConfig
