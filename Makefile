@@ -35,6 +35,11 @@ validate: test-slow
 	@$(BIN)/python validation/voxel_size.py
 	@$(BIN)/python validation/morph_infer.py --spacing 2 --refine
 	@$(BIN)/python validation/morph_infer.py --model mass-effect --refine
+	@$(BIN)/gliocast cohort simulate --patients 100 --seed 101 --out build/cohort
+	@$(BIN)/gliocast cohort simulate --patients 50 --seed 202 --out build/held-out
+	@$(BIN)/python validation/segmentation_crop.py build/cohort
+	@$(BIN)/python validation/segmentation_ablation.py build/cohort --out build/ablation
+	@$(BIN)/gliocast evaluate segmentation build/held-out
 
 clean:
 	rm -rf $(VENV) $(OUT) build

@@ -1,6 +1,6 @@
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -101,6 +101,9 @@ def results(small_patient_template, tmp_path_factory):
         run_demo(digital, out / "demo", monitor=watch("patient"))
         patch.setattr("gliocast.report.html.make_figures", lambda _: {})  # those of the demo are the same and one more
         run(patient, out / "run", monitor=watch("read"))
+        unread = replace(findings.visit, labels=replace(findings.visit.labels, path=None))  # the network made them
+        findings = replace(findings, visit=unread)
+        run(patient, out / "segmented", monitor=watch("read"))
     return out
 
 
@@ -145,7 +148,7 @@ def test_every_file_that_is_written_is_on_the_page(results, words, kind):
 
 
 def test_every_file_on_the_page_is_written(results, words):
-    names = {path.name for path in (results / "demo").rglob("*")}
+    names = {path.name for kind in ("demo", "segmented") for path in (results / kind).rglob("*")}
     assert {word for word in words if re.fullmatch(r"[\w.]+\.(nii\.gz|nc)", word)} <= names
 
 
@@ -158,10 +161,11 @@ def test_every_json_key_is_on_the_page(results, words, name):
 def test_images_have_the_dtype_and_the_geometry_that_the_page_says(results, small_patient_template):
     page = page_of("run").split("## In `gliocast demo` only")[0]
     rows = dict(re.findall(r"^\| `([\w.]+\.nii\.gz)` \| (\w+) \|", page, re.MULTILINE))
-    assert set(rows) == {path.name for path in (results / "run").glob("*.nii.gz")}
+    assert set(rows) == {path.name for path in (results / "segmented").glob("*.nii.gz")}
+    assert set(rows) - {path.name for path in (results / "run").glob("*.nii.gz")} == {"segmentation.nii.gz"}
     t1 = nib.load(small_patient_template / "t1.nii.gz")
     for name, dtype in rows.items():
-        image = nib.load(results / "run" / name)
+        image = nib.load(results / "segmented" / name)
         assert image.get_data_dtype() == np.dtype(dtype), name
         assert image.shape == t1.shape
         for form in ("qform", "sform"):
