@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from gliocast.core import Study
 from gliocast.data import read_patient
 from gliocast.pipeline import run
+from gliocast.pipeline.segment import segment
+from gliocast.segmentation.metrics import compare
 
 
 # One focus describes both badly, so their outlines count for little beside the prior, and the small core gives way to
@@ -20,3 +23,12 @@ def test_fit_explains_a_real_patient_as_well_as_a_one_focus_model_can(shared_dat
     assert findings.misfit.whole_dice >= whole
     table = json.loads((tmp_path / "out" / "plan.json").read_text())
     assert table["standard_ml"] == table["model_ml"]
+
+
+# The other patient's whole tumor is found to 0.60 only; the card of the weights says why.
+@pytest.mark.slow
+@pytest.mark.parametrize(("patient", "whole"), [("tcga-du-7294", 0.9), ("tcga-fg-6692", 0.55)])
+def test_the_network_finds_a_real_patients_tumor(shared_data, patient, whole):
+    visit = read_patient(shared_data / patient).visits[0]
+    found = segment(Study(visit.scans, visit.brain))
+    assert compare(found, visit.labels)["WT"].dice >= whole

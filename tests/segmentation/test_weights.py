@@ -9,7 +9,12 @@ from safetensors.torch import save_file
 
 from gliocast.core import InputError
 from gliocast.segmentation.unet import UNet, UNetConfig
-from gliocast.segmentation.weights import SegmentationWeights, load_segmentation, save_segmentation
+from gliocast.segmentation.weights import (
+    SegmentationWeights,
+    load_segmentation,
+    save_segmentation,
+    shipped_segmentation,
+)
 from gliocast.train import write_weights
 
 CONFIG = UNetConfig(num_classes=5, channels=(8, 16), residual=False, patch=2, reduction=4)
@@ -124,3 +129,10 @@ def test_a_configuration_that_makes_no_network_is_refused(path, network):
     write_weights(path, network.state_dict(), described(config={**SIZES, "groups": 7}))
     with pytest.raises(InputError, match="groups"):
         load_segmentation(path)
+
+
+def test_shipped_weights_are_small_and_have_a_card():
+    path = shipped_segmentation()
+    assert path.stat().st_size < 16e6
+    assert "research only" in path.with_suffix(".md").read_text(encoding="utf-8")
+    assert load_segmentation().network.config.num_classes == 4
