@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from gliocast.core import Study
 from gliocast.data import read_patient
 from gliocast.pipeline import run
 from gliocast.pipeline.segment import segment
@@ -30,5 +29,5 @@ def test_fit_explains_a_real_patient_as_well_as_a_one_focus_model_can(shared_dat
 @pytest.mark.parametrize(("patient", "whole"), [("tcga-du-7294", 0.9), ("tcga-fg-6692", 0.55)])
 def test_the_network_finds_a_real_patients_tumor(shared_data, patient, whole):
     visit = read_patient(shared_data / patient).visits[0]
-    found = segment(Study(visit.scans, visit.brain))
+    found = segment(visit.study)
     assert compare(found, visit.labels)["WT"].dice >= whole

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gliocast.pipeline.segmentation_recipe import SegmentationTraining
 from gliocast.pipeline.train_segmentation import train_segmentation
+from gliocast.segmentation.recipe import SegmentationTraining
 
 PARTS = ("residual", "squeeze and excitation", "healthy brain")
 REGIONS = ("WT", "TC", "ET", "dice")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gliocast.core import RESEARCH_NOTICE, SCHEMAS
-from gliocast.pipeline.segment import NETWORK_NOTE
+from gliocast.pipeline.open_patient import NETWORK_NOTE
 from gliocast.segmentation.unet import UNet, UNetConfig
 from gliocast.segmentation.weights import SegmentationWeights, save_segmentation
 

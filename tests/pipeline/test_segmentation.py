@@ -13,12 +13,13 @@ from safetensors.torch import load_file
 from gliocast.core import SCHEMAS, InputError, Silence
 from gliocast.data import read_labels, read_study
 from gliocast.pipeline.evaluate_segmentation import evaluate_segmentation
+from gliocast.pipeline.open_patient import NETWORK_NOTE, open_patient
 from gliocast.pipeline.patient_folders import list_visits
-from gliocast.pipeline.segment import NETWORK_NOTE, SegmentOptions, open_patient, segment_to_file
-from gliocast.pipeline.segmentation_recipe import SegmentationTraining
+from gliocast.pipeline.segment import SegmentOptions, segment_to_file
 from gliocast.pipeline.train_segmentation import train_segmentation
 from gliocast.segmentation.augment import Augmentation
 from gliocast.segmentation.examples import ExampleFolder
+from gliocast.segmentation.recipe import SegmentationTraining
 from gliocast.segmentation.unet import UNet, UNetConfig
 from gliocast.segmentation.weights import SegmentationWeights, load_segmentation, save_segmentation
 from gliocast.train import TrainOptions
@@ -207,16 +208,18 @@ def test_a_damaged_example_is_made_again(data, trained, tmp_path):
     assert spoiled.read_bytes() == (trained / "examples" / spoiled.name).read_bytes()
 
 
-def test_an_example_of_scans_that_changed_is_made_again(write_patient, tmp_path):
+def test_an_example_of_scans_that_changed_is_made_again_and_what_was_learned_from_it_refused(write_patient, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "out"
     for number in range(3):
-        write_patient(tmp_path / "data" / f"BraTS-GLI-0000{number}-000", number)
+        write_patient(data / f"BraTS-GLI-0000{number}-000", number)
     training = replace(TINY, optimization=replace(TINY.optimization, num_steps=1))
-    train_segmentation(training, tmp_path / "data", tmp_path / "out", num_workers=1)
-    examples = ExampleFolder(tmp_path / "out" / "examples")
+    train_segmentation(training, data, out, num_workers=1)
+    examples = ExampleFolder(out / "examples")
     before = examples.read("BraTS-GLI-00001-000").scans
-    shutil.rmtree(tmp_path / "data" / "BraTS-GLI-00001-000")
-    write_patient(tmp_path / "data" / "BraTS-GLI-00001-000", 8)
-    train_segmentation(training, tmp_path / "data", tmp_path / "out", num_workers=1)
+    shutil.rmtree(data / "BraTS-GLI-00001-000")
+    write_patient(data / "BraTS-GLI-00001-000", 8)
+    with pytest.raises(InputError, match="another"):
+        train_segmentation(training, data, out, num_workers=1)
     after = examples.read("BraTS-GLI-00001-000").scans
     assert before.shape != after.shape or not torch.equal(before, after)
 

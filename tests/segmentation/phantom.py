@@ -4,7 +4,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from gliocast.core import MODALITIES, SCHEMAS, Grid, LabelMap, Scan, Study, Visit, Volume
+from gliocast.core import MODALITIES, SCHEMAS, Grid, LabelMap, Scan, Visit, Volume
 
 #: All ways to name and direct three axes: which axis of the frame each one runs along, and whether against it.
 ORIENTATIONS = list(product(permutations(range(3)), product((False, True), repeat=3)))
@@ -56,5 +56,4 @@ def visit_of(classes, scans, affine=FRAME_AFFINE, schema="brats-2021"):
 
 def study_of(classes, scans, affine=FRAME_AFFINE):
     """The scans of a visit alone."""
-    visit = visit_of(classes, scans, affine)
-    return Study(visit.scans, visit.brain)
+    return visit_of(classes, scans, affine).study

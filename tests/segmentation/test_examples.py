@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from gliocast.core import InputError
 from gliocast.segmentation.augment import Augmentation, augmented
-from gliocast.segmentation.examples import Example, ExampleFolder, patient_of, require_apart, split_patients
+from gliocast.segmentation.examples import Example, ExampleFolder
+from gliocast.segmentation.split import patient_of, require_apart, split_patients
 
 from .phantom import FRAME_AFFINE, brain_classes, gray_values, turned, visit_of
 

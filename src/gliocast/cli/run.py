@@ -39,7 +39,7 @@ def run(
     """Personalize the growth model to a patient and plan a target volume."""
     from gliocast.data import describe
     from gliocast.pipeline import Options, Stopwatch, run
-    from gliocast.pipeline.segment import open_patient
+    from gliocast.pipeline.open_patient import open_patient
 
     choices = Options(
         margin_mm=margin,

@@ -109,8 +109,8 @@ def segmentation(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    from gliocast.pipeline.segmentation_recipe import SegmentationTraining
     from gliocast.pipeline.train_segmentation import train_segmentation
+    from gliocast.segmentation.recipe import SegmentationTraining
     from gliocast.train import open_runtime
 
     training = replace(SegmentationTraining.of_size(size), seed=seed)

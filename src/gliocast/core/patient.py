@@ -91,6 +91,11 @@ class Visit:
         """The one grid of the visit."""
         return self.labels.grid
 
+    @property
+    def study(self) -> Study:
+        """The scans without what was segmented in them."""
+        return Study(self.scans, self.brain)
+
     def __getitem__(self, modality: str) -> Scan:
         if modality not in self.scans:
             raise InputError(

@@ -1,21 +1,15 @@
-"""Segmentation of patients: scans to labels, to files, and to a comparison with a reference. Composition only."""
+"""Segmentation of a study: scans to labels, and to a file. Composition only."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from gliocast.core import SCHEMAS, InputError, LabelMap, LabelSchema, Monitor, Patient, Silence, Study, Visit
-from gliocast.data import read_patient_files, read_study, read_study_files, whole_file, write_like
-from gliocast.data.folders import find_files, printable
+from gliocast.core import SCHEMAS, InputError, LabelMap, LabelSchema, Monitor, Silence, Study
+from gliocast.data import read_study, whole_file, write_like
+from gliocast.data.folders import printable
 from gliocast.segmentation.predict import Segmenter
 from gliocast.segmentation.weights import load_segmentation, shipped_segmentation
-
-#: What a report says of labels that come from the network.
-NETWORK_NOTE = (
-    "the tumor was segmented by gliocast's network, which learned from digital patients alone; check the outlines"
-)
 
 
 @dataclass(frozen=True)
@@ -63,44 +57,6 @@ def segment(study: Study, *, options: SegmentOptions | None = None, monitor: Mon
     options, monitor = options or SegmentOptions(), monitor or Silence()
     monitor.begin("segment")
     return options.segmenter().segment(study, schema=options.schema, progress=monitor.advance)
-
-
-def open_patient(
-    folder: Path | None,
-    files: Mapping[str, Path],
-    *,
-    labels: str | None = None,
-    weights: Path | None = None,
-    monitor: Monitor | None = None,
-) -> Patient:
-    """A patient from a folder or from single files; where there is no segmentation the network makes one.
-
-    Args:
-        folder: of the patient, or None.
-        files: t1, t1c, t2, flair and perhaps seg, where there is no folder.
-        labels: name of the schema of a segmentation that is there; None guesses it.
-        weights: of the network; None for those that are shipped.
-        monitor: told of the stages.
-
-    Raises:
-        InputError: a scan is missing or can't be one, or the network finds no tumor.
-    """
-    monitor = monitor or Silence()
-    monitor.begin("read")
-    scans = dict(files) if folder is None else find_files(folder, segmented=False)
-    name = "patient" if folder is None else folder.resolve().name or "patient"
-    if "seg" in scans:
-        return read_patient_files(**scans, labels=labels, id=name)
-    study = read_study_files(**scans)
-    found = segment(study, options=SegmentOptions(weights=weights), monitor=monitor)
-    if not found.core.any():
-        raise InputError(
-            "segmentation",
-            expected="a tumor core in the scans",
-            got="none that the network sees",
-            advice="segment the tumor by other means and pass it with --seg",
-        )
-    return Patient(name, (Visit(study.scans, found, study.brain),), (*study.warnings, NETWORK_NOTE))
 
 
 def segment_to_file(

@@ -8,7 +8,7 @@ paper had to do without.
 Source: Colle, Brain Tumor Segmentation and Survival Prediction, Section 3.1.2, for the ranges.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -73,10 +73,6 @@ class Augmentation:
     def none(cls) -> "Augmentation":
         """Nothing but standardized scans."""
         return cls(flip=0.0, affine=0.0, gamma=0.0, elastic=0.0, field=0.0)
-
-    def without_shape(self) -> "Augmentation":
-        """The same, with shapes left as they are."""
-        return replace(self, flip=0.0, affine=0.0, elastic=0.0)
 
 
 def augmented(

@@ -10,6 +10,9 @@ from gliocast.core import LabelMap, LabelSchema
 #: those networks alone that were taught it.
 CLASSES = ("background", "necrosis", "edema", "enhancing", "brain")
 
+#: Classes of the regions of BraTS.
+REGION_CLASSES: Mapping[str, tuple[int, ...]] = {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
+
 #: Outputs without and with healthy brain.
 NUM_PLAIN, NUM_WITH_BRAIN = 4, 5
 

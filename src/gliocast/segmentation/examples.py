@@ -1,8 +1,6 @@
 """Patients on disk as training wants them: cropped to the brain, scaled, in half precision, one file each."""
 
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,59 +10,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gliocast.core import MODALITIES, InputError, Visit, bounding_box
+from gliocast.core import InputError, Visit, bounding_box
 from gliocast.data import whole_file
 from gliocast.segmentation.classes import classes_of
-from gliocast.segmentation.frame import Frame
-from gliocast.segmentation.intensities import scaled
+from gliocast.segmentation.seen import in_frame
 
 #: Change when files of before can't be used any more.
 _FORMAT = "gliocast segmentation example 2"
-
-#: What follows a patient in the name of a visit, as in BraTS-GLI-00001-000.
-_VISIT = re.compile(r"^(.+-\d{5})-\d{3}$")
-
-
-def patient_of(name: str) -> str:
-    """Whose scans a folder holds: visits of one patient have one name."""
-    found = _VISIT.match(name)
-    return found.group(1) if found else name
-
-
-def split_patients(names: Sequence[str], share: float, seed: int) -> tuple[list[str], list[str]]:
-    """Names of training and of validation, every patient on one side alone.
-
-    Args:
-        names: of folders.
-        share: of the patients that are held back, at least one [1].
-        seed: of the draw.
-
-    Raises:
-        InputError: there are fewer than two patients.
-    """
-    people = sorted({patient_of(name) for name in names})
-    if len(people) < 2 or not 0 < share < 1:
-        raise InputError(
-            "split",
-            expected="two patients or more, and a share between 0 and 1",
-            got=f"{len(people)} and {share:g}",
-            advice="add patients, or name a folder of others to validate on",
-        )
-    drawn = np.random.default_rng(seed).permutation(people)
-    held = set(drawn[: max(1, min(len(people) - 1, round(share * len(people))))].tolist())
-    return [name for name in names if patient_of(name) not in held], [n for n in names if patient_of(n) in held]
-
-
-def require_apart(taught: Sequence[str], held: Sequence[str]) -> None:
-    """Raise InputError where a patient is on both sides."""
-    both = sorted({patient_of(name) for name in taught} & {patient_of(name) for name in held})
-    if both:
-        raise InputError(
-            "split",
-            expected="no patient both learned from and validated on",
-            got=", ".join(both[:3]) + (f" and {len(both) - 3} more" if len(both) > 3 else ""),
-            advice="take them out of one of the folders",
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +38,9 @@ class Example:
     @classmethod
     def of(cls, visit: Visit) -> "Example":
         """The example of a segmented visit."""
-        frame = Frame.of(visit.grid)
+        scans, brain, frame = in_frame(visit.study)
         classes = torch.from_numpy(classes_of(visit.labels, visit.brain))
-        data = np.stack([np.asarray(visit[name].volume.data, np.float32) for name in MODALITIES])
-        turned = frame.enter(classes[None].float(), "nearest")[0].to(torch.uint8)
-        brain = turned > 0
-        scans = scaled(frame.enter(torch.from_numpy(data)), brain)
+        turned = frame.enter(classes[None].float(), "nearest")[0].to(torch.uint8) * brain
         box = bounding_box(brain.numpy())
         return cls(scans[(slice(None), *box.slices)].half(), turned[box.slices].contiguous(), box.lower, frame.shape)
 

@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gliocast.core import MODALITIES, SCHEMAS, Box, InputError, LabelMap, LabelSchema, Study, bounding_box
+from gliocast.core import SCHEMAS, Box, LabelMap, LabelSchema, Study, bounding_box
 from gliocast.segmentation.classes import labels_of
 from gliocast.segmentation.frame import Frame
-from gliocast.segmentation.intensities import scaled, standardized
+from gliocast.segmentation.intensities import standardized
+from gliocast.segmentation.seen import in_frame
 from gliocast.segmentation.unet import UNet
 
 #: Neighboring windows overlap by this share of their edge [1].
 _OVERLAP = 0.25
 
-#: Voxels of brain around its box that a window may see [voxels].
+#: Width of the border around the brain's box that windows see [voxels].
 _MARGIN = 2
 
 
@@ -60,7 +61,7 @@ class Segmenter:
 
     def probabilities(self, study: Study, *, progress: Callable[[float], None] | None = None) -> np.ndarray:
         """Probability of each class, (num_classes, *grid.shape), float32; as `segment`."""
-        seen, box, frame = _entered(study)
+        seen, box, frame = _seen(study)
         answer = self._answer(seen, progress)
         whole = torch.zeros((len(answer), *frame.shape))
         whole[0] = 1
@@ -70,7 +71,7 @@ class Segmenter:
     @torch.inference_mode()
     def features(self, study: Study) -> Tensor:
         """The deepest features of a study, seen as a whole; (channels, x', y', z')."""
-        seen, *_ = _entered(study)
+        seen, *_ = _seen(study)
         return self.network.bottleneck(self._padded(seen)[None].to(self.device))[0].cpu()
 
     @torch.inference_mode()
@@ -108,17 +109,11 @@ class Segmenter:
         return functional.pad(scans, ends)
 
 
-def _entered(study: Study) -> tuple[Tensor, Box, Frame]:
+def _seen(study: Study) -> tuple[Tensor, Box, Frame]:
     """Standardized scans around the brain in the frame of the network, where that lies, and the frame."""
-    frame = Frame.of(study.grid)
-    data = np.stack([np.asarray(study.volumes[name].data, np.float32) for name in MODALITIES])
-    inside = frame.enter(torch.from_numpy(study.brain[None].astype(np.float32)), "nearest")[0] > 0.5
-    if not bool(inside.any()):
-        raise InputError("brain mask", expected="a brain", got="none", advice="check the scans")
-    box = bounding_box(inside.numpy()).grown((_MARGIN,) * 3, frame.shape)
-    within = inside[box.slices]
-    seen = frame.enter(torch.from_numpy(data))[(slice(None), *box.slices)]
-    return standardized(scaled(seen, within), within), box, frame
+    scans, brain, frame = in_frame(study)
+    box = bounding_box(brain.numpy()).grown((_MARGIN,) * 3, frame.shape)
+    return standardized(scans[(slice(None), *box.slices)], brain[box.slices]), box, frame
 
 
 def _num_windows(shape: tuple[int, ...], edge: int) -> int:
