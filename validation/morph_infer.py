@@ -135,15 +135,18 @@ class Trial:
         problem = problem_of(self.model, core, whole, anatomy)
         answers = {name: timed(partial(self._answered, problem, number, name)) for name in self.networks}
         last = self.networks[0]
-        answers["drawn"], last = timed(partial(drawn_closer, problem, answers[last][0])), "drawn"
+        answers["drawn"], last = timed(partial(self._drawn, problem, number, last)), "drawn"
         if self.refine:
             search = partial(refined, problem, answers[last][0], MorphInferOptions())
             answers["refined"] = timed(partial(search, generator=np.random.default_rng(number)))
         return answers
 
-    def _answered(self, problem: Problem, number: int, network: str) -> Posterior:
-        choice = MorphInferOptions(network=network, refinement="none", weights=self.weights)
+    def _answered(self, problem: Problem, number: int, network: str, *, closer: bool = False) -> Posterior:
+        choice = MorphInferOptions(network=network, refinement="none", weights=self.weights, closer=closer)
         return answered(problem, choice, generator=np.random.default_rng(number))
+
+    def _drawn(self, problem: Problem, number: int, network: str) -> Posterior:
+        return drawn_closer(problem, self._answered(problem, number, network, closer=True))
 
     def _keep(self, numbers: range, index: int) -> None:
         measured = self.measure(numbers[index])

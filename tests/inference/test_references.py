@@ -1,5 +1,7 @@
 """What reference tumors say, where it is known, and the network that reads it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from gliocast.inference.morph_infer import (
     save_reading,
 )
 from gliocast.inference.morph_infer.impression import decode, encode
+from gliocast.inference.morph_infer.levels import Levels
 from gliocast.inference.morph_infer.reading import TURNS
 from gliocast.inference.morph_infer.references import REFERENCE_RATIOS, REFERENCE_WIDTHS_MM, impression_size
 from gliocast.observation import OutlineLikelihood
@@ -134,12 +137,24 @@ def test_outlines_without_voxels_and_growth_of_other_parameters_are_refused(anat
         look(fluid, core, whole)
 
 
+#: Of fronts whose logit falls by one over a width, on two spheres, as if they had traveled 1.2 radii of the outer one.
+WIDTHS, RADII = np.array([1.5, 2.4, 3.75, 6.0]), np.array([16.0, 22.0])
+LEVELS = Levels(
+    np.log(WIDTHS),
+    np.full(4, np.log(1.2)),
+    (1.2 * 22.0 - RADII[:, None]) / WIDTHS,
+    np.ones((2, 1)) * 1.2 * 22.0 / WIDTHS,
+    np.array([0.1, 0.1]),
+    4 * np.pi * RADII**2,
+)
+
+
 def impression(generator, closer=False):
     num_scalars, num_vectors = impression_size(closer)
     scalars, vectors = generator.standard_normal(num_scalars), generator.standard_normal((num_vectors, 3))
     origin = generator.standard_normal(7) / 10 if closer else np.zeros(7)
     center = np.array([3.0, -4.0, 5.0])
-    return Impression(scalars.astype(np.float32), vectors.astype(np.float32), center, 22.0, origin)
+    return Impression(scalars.astype(np.float32), vectors.astype(np.float32), center, 22.0, origin, LEVELS)
 
 
 def network_of(closer):
@@ -174,7 +189,7 @@ def test_an_answer_turns_with_the_head(network):
     mean, covariance = network.read(seen)
     for turn in TURNS[[5, 17, 40]]:
         vectors = (seen.vectors @ turn.T).astype(np.float32)
-        there, spread = network.read(Impression(seen.scalars, vectors, seen.center, seen.radius, seen.origin))
+        there, spread = network.read(replace(seen, vectors=vectors))
         full = np.eye(7)
         full[2:5, 2:5] = turn
         np.testing.assert_allclose(there, full @ mean, atol=1e-5)
@@ -187,16 +202,50 @@ def test_posterior_is_the_normal_distribution_of_the_last_answer(both, anatomy):
     references, outlines = References(FORWARD, anatomy), outlines_of(core, whole, anatomy)
     reader, drawn = ReferenceReader(both), {"generator": np.random.default_rng(0), "num_samples": 20_000}
     posterior = reader.condition(references, outlines, parameters, **drawn)
-    afar, _, seen = ReferenceReader(both[:1]).read(references, outlines)
-    np.testing.assert_allclose(seen.origin, 0)
-    mean, covariance, closer = reader.read(references, outlines)
-    np.testing.assert_allclose(closer.origin, afar, rtol=1e-9)  # the second look goes out from the first answer
+    mean, covariance, closer = reader.answer(references, outlines)
     width = np.log(posterior.samples[:, 0] / posterior.samples[:, 1])
-    assert width.mean() == pytest.approx(afar[1] + mean[1], abs=4 * width.std() / np.sqrt(20_000))
+    assert width.mean() == pytest.approx(closer.origin[1] + mean[1], abs=4 * width.std() / np.sqrt(20_000))
     assert width.std() == pytest.approx(np.sqrt(covariance[1, 1]), rel=0.03)
     np.testing.assert_allclose(posterior.mode, decode(mean, closer))
     with pytest.raises(InputError, match="7 parameters"):
         reader.condition(references, outlines, parameters[:5], generator=np.random.default_rng(0))
+
+
+def test_every_look_goes_out_from_the_answer_before(both, anatomy):
+    references, outlines = References(FORWARD, anatomy), outlines_of(*tumor(anatomy, 3.2), anatomy)
+    afar, _, first = ReferenceReader(both[:1]).read(references, outlines)
+    near, _, second = ReferenceReader(both).read(references, outlines)
+    nearer, _ = both[1].read(references.look(outlines, decode(near, second)))
+    _, _, last = ReferenceReader(both).answer(references, outlines)
+    np.testing.assert_allclose(first.origin, 0)
+    np.testing.assert_allclose(second.origin, afar, rtol=1e-9)
+    np.testing.assert_allclose(last.origin, second.origin + near + nearer, rtol=1e-9)
+
+
+@pytest.mark.parametrize("width", [1.8, 3.1, 5.0])
+def test_levels_lead_along_what_they_leave_open_to_where_both_relations_hold(width):
+    """Fronts of any width, whose travel and thresholds a normal answer knows badly; the width it knows."""
+    thresholds = (1.15 * 22.0 - RADII) / width
+    truth = np.array([np.log(1.15), np.log(width), 0, 0, 0, *thresholds])
+    mean = truth + np.array([0.04, 0.0, 0, 0, 0, -0.3, 0.3])
+    covariance = np.diag([0.1, 0.001, 0.05, 0.05, 0.05, 0.4, 0.4]) ** 2
+    given = LEVELS.agree(mean, covariance)
+    slack = [(np.exp(given[0]) * 22.0 - radius) / np.exp(given[1]) - given[5 + k] for k, radius in enumerate(RADII)]
+    assert np.abs(slack).max() < 0.1  # the references are at 1.2 radii and rise linearly from there
+    np.testing.assert_array_equal(given[2:5], mean[2:5])
+
+
+def test_an_answer_far_from_the_references_stays_where_it_is():
+    mean, covariance = np.array([2.0, 4.0, 0, 0, 0, 8.0, -8.0]), np.diag([3.0, 3.0, 0.1, 0.1, 0.1, 3.0, 3.0]) ** 2
+    given = LEVELS.agree(mean, covariance)
+    assert np.isfinite(given).all()
+    assert (np.abs(given - mean) <= 3.001 * np.sqrt(np.diag(covariance))).all()
+
+
+def test_uncertain_levels_change_nothing():
+    loose = replace(LEVELS, scatters=np.array([1e4, 1e4]))
+    mean, covariance = np.array([0.1, 0.9, 0, 0, 0, 0.3, -1.2]), 0.01 * np.eye(7)
+    np.testing.assert_allclose(loose.agree(mean, covariance), mean, atol=1e-6)
 
 
 def test_weights_come_back_as_they_were_written_and_others_are_refused(both, tmp_path):

@@ -130,7 +130,14 @@ def answered(problem: Problem, options: MorphInferOptions, *, generator: np.rand
     reader = ReferenceReader(load_reading(options.weights or shipped_reading()))
     references = References(learning_forward("fisher-kolmogorov"), anatomy)
     outlines = outlines_of(core, whole, anatomy)
-    return reader.condition(references, outlines, problem.parameters, generator=generator, num_samples=num_samples)
+    return reader.condition(
+        references,
+        outlines,
+        problem.parameters,
+        generator=generator,
+        num_samples=num_samples,
+        further=not options.closer,  # what is drawn has more from single voxels than from further looks
+    )
 
 
 def drawn_closer(problem: Problem, answer: Posterior, *, progress: Callable[[float], None] | None = None) -> Posterior:

@@ -16,6 +16,10 @@ from gliocast.inference.morph_infer.surfaces import Outlines
 from gliocast.inference.morph_infer.weights import Weights
 from gliocast.inference.morph_infer.window import Window, mirrored
 
+#: Times that the last network looks again, from its own answer [1]. Chosen on tumors 200 to 299 of
+#: `validation/morph_infer.py`, which reports the first 200.
+_FURTHER_LOOKS = 2
+
 
 @dataclass(frozen=True, eq=False)
 class MorphInfer:
@@ -114,13 +118,27 @@ class ReferenceReader:
     networks: tuple[ReadingNetwork, ...]
 
     def read(self, references: References, outlines: Outlines) -> tuple[np.ndarray, np.ndarray, Impression]:
-        """Mean and covariance of the last answer, (7,) and (7, 7), and the impression that it is an answer to."""
+        """Mean and covariance of the last network's answer, (7,) and (7, 7), and the impression that it answers to."""
         point = None
         for network in self.networks:
             impression = references.look(outlines, point)
             mean, covariance = network.read(impression)
             point = decode(mean, impression)
         return mean, covariance, impression
+
+    def answer(self, references: References, outlines: Outlines) -> tuple[np.ndarray, np.ndarray, Impression]:
+        """The same, looked at again and made to agree with both outlines.
+
+        Closer looks go out from a closer look's answer, too, and what the last one answers is moved to where the
+        levels of both surfaces agree with it. Neither takes a network of its own.
+        """
+        mean, covariance, impression = self.read(references, outlines)
+        network = self.networks[-1]
+        for _ in range(_FURTHER_LOOKS if network.config.closer else 0):
+            impression = references.look(outlines, decode(mean, impression))
+            mean, covariance = network.read(impression)
+        given = impression.levels.agree(mean + impression.origin, covariance)
+        return given - impression.origin, covariance, impression
 
     def condition(
         self,
@@ -130,6 +148,7 @@ class ReferenceReader:
         *,
         generator: np.random.Generator,
         num_samples: int = 1000,
+        further: bool = True,
     ) -> Posterior:
         """Posterior given outlines, and references in the tissue that they lie in.
 
@@ -139,12 +158,14 @@ class ReferenceReader:
             parameters: what the columns of the samples are: growth, seed, thresholds.
             generator: source of randomness.
             num_samples: how many to draw.
+            further: whether it is the `answer`, or what the networks `read`, for somebody who goes on from there.
 
         Raises:
             InputError: the networks answer other parameters, or there is no tissue.
             OutsideTissueError: no reference can grow.
         """
-        mean, covariance, impression = self.read(references, outlines)
+        look = self.answer if further else self.read
+        mean, covariance, impression = look(references, outlines)
         if len(parameters) != len(mean) or not np.isfinite(mean).all():
             raise InputError(
                 "morph-infer",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
+from gliocast.inference.morph_infer.levels import Levels
+
 #: log(travel / radius), log(width), offset of the seed (3), logits of both thresholds.
 NUM_ANSWERS = 7
 
@@ -19,6 +21,7 @@ class Impression:
         center: middle of the core, world coordinates [mm, RAS], (3,).
         radius: of the ball that is as large as the whole tumor [mm].
         origin: coordinates of the answer that this look went out from, (7,); zeros for a first look.
+        levels: where the references' densities stand on the surfaces.
     """
 
     scalars: np.ndarray
@@ -26,6 +29,7 @@ class Impression:
     center: np.ndarray
     radius: float
     origin: np.ndarray
+    levels: Levels
 
 
 def coordinates(point: np.ndarray, center: np.ndarray, radius: float) -> np.ndarray:

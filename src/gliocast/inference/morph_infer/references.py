@@ -20,7 +20,7 @@ The numbers fall into scalars and vectors, so that a network that reads them may
 tumors at no cost.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ from scipy.special import logit
 
 from gliocast.core import Anatomy, Density, Forward, InputError, Parameter
 from gliocast.inference.morph_infer.impression import NUM_ANSWERS, Impression, coordinates
+from gliocast.inference.morph_infer.levels import Levels
 from gliocast.inference.morph_infer.surfaces import NUM_MEASURES, Outlines, Surface
 
 #: Widths of the references' fronts, lambda = sqrt(D_w / rho): of a first look [mm], and of a closer one relative to the
@@ -85,6 +86,23 @@ class _Reference:
     level: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Grown:
+    """A reference that is as large as the whole tumor.
+
+    Args:
+        logits: of its density, shape of the anatomy's grid.
+        rates: how these rise with the logarithm of its age.
+        log_travel: of its front, twice the length times the number, in radii of the whole tumor.
+        log_width: of its front [log mm].
+    """
+
+    logits: np.ndarray
+    rates: np.ndarray
+    log_travel: float
+    log_width: float
+
+
 class References:
     """Reference tumors in one anatomy.
 
@@ -139,19 +157,20 @@ class References:
     ) -> Impression:
         """What is known before anything grows, and what references from a seed in an anatomy say then."""
         center, radius = outlines.core.center, outlines.whole.radius
+        grown = []
         for reference in references:
-            logits, travel = self._grow(reference, seed, radius, anatomy)
-            scalars = [*scalars, travel]
+            tumor = self._grow(reference, seed, radius, anatomy)
+            grown.append(tumor)
+            scalars = [*scalars, tumor.log_travel]
             for surface in (outlines.whole, outlines.core):
-                level, slope, scatter = _compare(logits, anatomy, surface, center)
+                level, slope, scatter = _compare(_on(tumor.logits, anatomy, surface), surface, center)
                 scalars += [level, *scatter]
                 vectors.append(slope)
-        return Impression(np.array(scalars, np.float32), np.array(vectors, np.float32), center, radius, origin)
+        levels = _levels_of(grown, outlines, anatomy)
+        return Impression(np.array(scalars, np.float32), np.array(vectors, np.float32), center, radius, origin, levels)
 
-    def _grow(
-        self, reference: _Reference, seed: np.ndarray, radius: float, anatomy: Anatomy
-    ) -> tuple[np.ndarray, float]:
-        """Logit of a reference as large as the whole tumor, and log of its travel in radii."""
+    def _grow(self, reference: _Reference, seed: np.ndarray, radius: float, anatomy: Anatomy) -> "_Grown":
+        """A reference as large as the whole tumor."""
         number = np.sqrt(reference.farthest / (2 * reference.width))
         looks = np.array(reference.looks)
         densities = self._forward((number * reference.width, number, *seed), anatomy, days=looks.tolist())
@@ -162,8 +181,10 @@ class References:
         share = (wanted - volumes[before]) / max(volumes[after] - volumes[before], 1e-9)
         share = float(np.clip(share, -0.5, 1.5))
         time = looks[before] + share * (looks[after] - looks[before])
-        logits = (1 - share) * _logit(densities[before]) + share * _logit(densities[after])
-        return logits, float(np.log(max(time, looks[0] / 10) * reference.farthest / radius))
+        first, second = _logit(densities[before]), _logit(densities[after])
+        rate = (second - first) / np.float32(np.log(looks[after] / looks[before]))
+        travel = max(time, looks[0] / 10) * reference.farthest / radius
+        return _Grown((1 - share) * first + share * second, rate, float(np.log(travel)), float(np.log(reference.width)))
 
 
 def _first(radius: float) -> Iterator[_Reference]:
@@ -181,19 +202,45 @@ def _closer(answer: np.ndarray, radius: float) -> Iterator[_Reference]:
         yield _Reference(ratio * width, farthest, _CLOSER_LOOKS, float(np.clip(answer[6], *_LEVELS)))
 
 
-def _compare(
-    logits: np.ndarray, anatomy: Anatomy, surface: Surface, center: np.ndarray
-) -> tuple[float, np.ndarray, tuple[float, float]]:
-    """Level, slope and log-scatter (standard deviation, median) of a reference on the surface of an outline."""
+def _on(field: np.ndarray, anatomy: Anatomy, surface: Surface) -> np.ndarray:
+    """A field on the points of a surface, (num,)."""
     places = anatomy.grid.voxel_from_world(surface.points)
-    values = ndimage.map_coordinates(logits, places.T, order=1, mode="nearest")
-    values = values.clip(-_FARTHEST_LOGIT, _FARTHEST_LOGIT)
+    return np.asarray(ndimage.map_coordinates(field, places.T, order=1, mode="nearest"))
+
+
+def _compare(logits: np.ndarray, surface: Surface, center: np.ndarray) -> tuple[float, np.ndarray, tuple[float, float]]:
+    """Level, slope and log-scatter (standard deviation, median) of a reference on the surface of an outline."""
+    values = logits.clip(-_FARTHEST_LOGIT, _FARTHEST_LOGIT)
     design = np.concatenate([np.ones((len(values), 1)), (surface.points - center) / surface.radius], axis=1)
     fitted, *_ = np.linalg.lstsq(design, values, rcond=None)
     residuals = values - design @ fitted
     scatter = (residuals.std(), np.median(np.abs(residuals)))
     deviation, median = (float(np.log(size + _LEAST_SCATTER)) for size in scatter)
     return float(fitted[0]), fitted[1:], (deviation, median)
+
+
+def _levels_of(grown: Sequence[_Grown], outlines: Outlines, anatomy: Anatomy) -> Levels:
+    """Where references stand on the surfaces; travel is counted as coordinates count it, half as far."""
+    surfaces = (outlines.core, outlines.whole)
+    logits, rates = (
+        [
+            [_on(field, anatomy, surface).clip(-_FARTHEST_LOGIT, _FARTHEST_LOGIT) for field in fields]
+            for surface in surfaces
+        ]
+        for fields in ([tumor.logits for tumor in grown], [tumor.rates for tumor in grown])
+    )
+    return Levels(
+        log_widths=np.array([tumor.log_width for tumor in grown]),
+        log_travels=np.array([tumor.log_travel for tumor in grown]) - np.log(2),
+        heights=_means(logits),
+        rates=_means(rates),
+        scatters=np.array([min(values.std() for values in row) for row in logits]),
+        areas=np.array([4 * np.pi * surface.radius**2 for surface in surfaces]),
+    )
+
+
+def _means(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    return np.array([[values.mean() for values in row] for row in rows])
 
 
 def _nearest_tissue(point: np.ndarray, anatomy: Anatomy) -> np.ndarray:
