@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gliocast.cohort.lesions import Roughness, lesion_of
+from gliocast.cohort.lesions import Appearance, lesion_of
 from gliocast.cohort.lives import LifeLaw, draw_life
 from gliocast.cohort.refine import refine
 from gliocast.cohort.scanner import _thick_slices, scan
@@ -32,9 +32,9 @@ def test_the_tumor_has_the_volume_that_the_life_says(patient, visit):
 
 def test_compartments_are_disjoint_and_inside_the_brain(visit):
     lesion = visit.lesion
-    parts = np.stack([lesion.necrosis, lesion.enhancing, lesion.edema])
+    parts = np.stack([lesion.necrosis, lesion.solid, lesion.enhancing, lesion.edema])
     assert parts.sum(axis=0).max() == 1
-    assert all(part.any() for part in parts)
+    assert all(part.any() for part in (lesion.necrosis | lesion.solid, lesion.enhancing, lesion.edema))
     labels = visit.labels(BRATS)
     assert set(np.unique(labels)) == {0, 1, 2, 4}
     assert not labels[~visit.anatomy.brain].any()
@@ -48,30 +48,45 @@ def test_core_is_denser_than_edema_and_edema_than_the_rest(visit):
 
 def test_a_low_grade_tumor_has_a_core_and_no_rim(patient, visit):
     life = replace(patient.life, high_grade=False)
-    roughness = Roughness.draw(visit.anatomy.grid, np.random.default_rng(0))
-    lesion = lesion_of(visit.density, life, visit.anatomy, roughness)
-    assert lesion.necrosis.any()
+    appearance = Appearance.draw(visit.anatomy.grid, np.random.default_rng(0))
+    lesion = lesion_of(visit.density, life, visit.anatomy, appearance)
+    assert lesion.solid.any()
     assert not lesion.enhancing.any()
+    assert not lesion.necrosis.any()
+
+
+def test_a_patchy_tumor_enhances_in_a_part_of_its_rim(patient, visit):
+    life = replace(patient.life, high_grade=True)
+    rims = {}
+    for seed in range(8):
+        appearance = Appearance.draw(visit.anatomy.grid, np.random.default_rng(seed))
+        whole = lesion_of(visit.density, life, visit.anatomy, replace(appearance, uptake=None))
+        patchy = lesion_of(visit.density, life, visit.anatomy, appearance)
+        np.testing.assert_array_equal(patchy.core, whole.core)
+        np.testing.assert_array_equal(patchy.solid, whole.enhancing & ~patchy.enhancing)
+        rims[seed] = patchy.enhancing.sum() / whole.enhancing.sum()
+        assert (rims[seed] == 1) == (appearance.uptake is None)
+    assert 0.1 < min(rims.values()) < 0.9 < max(rims.values())
 
 
 def test_a_tumor_of_which_nothing_shows_any_more_has_no_compartments(patient, visit):
     for left in (1e-5, 0.0):
         density = replace(visit.density, data=visit.density.data * np.float32(left))
-        roughness = Roughness.draw(visit.anatomy.grid, np.random.default_rng(0))
-        lesion = lesion_of(density, patient.life, visit.anatomy, roughness)
+        appearance = Appearance.draw(visit.anatomy.grid, np.random.default_rng(0))
+        lesion = lesion_of(density, patient.life, visit.anatomy, appearance)
         assert not lesion.labels(density.grid.shape, BRATS).any()
         assert scan(visit.anatomy, lesion, np.random.default_rng(0)).keys() == {"t1", "t1c", "t2", "flair"}
 
 
 def test_roughness_stays_where_it_is_when_a_tumor_grows(patient, visit):
     """Where the density is the same, so are the outlines, however large the rest of the tumor is."""
-    roughness = Roughness.draw(visit.anatomy.grid, np.random.default_rng(0))
-    before = lesion_of(visit.density, patient.life, visit.anatomy, roughness).labels(visit.density.grid.shape, BRATS)
+    appearance = Appearance.draw(visit.anatomy.grid, np.random.default_rng(0))
+    before = lesion_of(visit.density, patient.life, visit.anatomy, appearance).labels(visit.density.grid.shape, BRATS)
     grown = visit.density.data.copy()
     middle = np.argwhere(before > 0).mean(axis=0).astype(int)
     far = np.abs(np.arange(grown.shape[0]) - middle[0]) > 60
     grown[far] = np.where(visit.anatomy.brain[far], 0.01, 0)
-    after = lesion_of(replace(visit.density, data=grown), patient.life, visit.anatomy, roughness)
+    after = lesion_of(replace(visit.density, data=grown), patient.life, visit.anatomy, appearance)
     np.testing.assert_array_equal(after.labels(visit.density.grid.shape, BRATS), before)
 
 

@@ -30,6 +30,9 @@ _COARSE = 2
 #: Relative L2 error of time stepping [1].
 _ACCURACY = 1e-2
 
+#: Least volume of the core at the first scan [ml].
+_SMALLEST_CORE_ML = 1.0
+
 #: A tumor takes at most so long to reach its volume [d]; lives of which it doesn't are drawn again, so often at most.
 _MAX_DAYS, _MAX_LIVES = 4000.0, 50
 
@@ -54,7 +57,7 @@ def draw_grown_life(brain: Anatomy, growth: Growth, generator: np.random.Generat
             grown = simulator.until(_values(life)[:2] + _seeds(life), coarse, goal, max_days=_MAX_DAYS)
         except (OutsideTissueError, ConvergenceError):
             continue
-        if grown.density.volume_above(life.t1c_threshold) > 0:
+        if grown.density.volume_above(life.t1c_threshold) >= 1000 * _SMALLEST_CORE_ML:
             return life, round(float(grown.density.day or 0), 2)
     raise ConvergenceError(
         "cohort", expected="a tumor that reaches its volume", got=f"none in {_MAX_LIVES} lives", advice="report it"

@@ -25,10 +25,10 @@ TISSUES = ("white", "gray", "csf", "aged", "necrosis", "enhancing", "solid", "ed
 
 #: Their mean intensities on each modality [white matter on T1 = 1].
 INTENSITIES: Mapping[str, tuple[float, ...]] = {
-    "t1": (1.00, 0.76, 0.28, 0.85, 0.45, 0.72, 0.62, 0.68),
-    "t1c": (1.00, 0.80, 0.30, 0.86, 0.48, 2.10, 0.64, 0.70),
-    "t2": (0.50, 0.68, 1.60, 0.85, 1.35, 0.95, 1.15, 1.10),
-    "flair": (0.58, 0.74, 0.16, 1.05, 0.75, 1.10, 1.25, 1.30),
+    "t1": (1.00, 0.76, 0.28, 0.85, 0.42, 0.70, 0.56, 0.70),
+    "t1c": (1.00, 0.80, 0.30, 0.86, 0.45, 2.10, 0.58, 0.72),
+    "t2": (0.50, 0.68, 1.60, 0.85, 1.40, 0.95, 1.28, 1.02),
+    "flair": (0.58, 0.74, 0.16, 1.05, 0.70, 1.10, 1.08, 1.32),
 }
 
 #: Intensities are stored like a scanner's, white matter on T1 near this value.
@@ -145,16 +145,16 @@ def _shares(
         np.clip(0.5 + _UNEVENNESS * correlated_noise(grid, length, generator), 0, 1)
         for length in (_DEBRIS_MM, _UPTAKE_MM)
     )
-    core, enhancing, edema = (
+    necrosis, solid, enhancing, edema = (
         ndimage.gaussian_filter(part.astype(np.float32), _SOFT_VOXELS)
-        for part in (lesion.necrosis, lesion.enhancing, lesion.edema * lesion.wetness)
+        for part in (lesion.necrosis, lesion.solid, lesion.enhancing, lesion.edema * lesion.wetness)
     )
     edema *= 1 - anatomy.csf[box]  # sulci stay what they are
-    solid = debris * _DEBRIS if lesion.enhancing.any() else np.float32(1.0)
-    faint = (1 - uptake) * _FAINT
+    debris *= _DEBRIS
+    faint = 1 - np.float32(lesion.avidity) * (1 - (1 - uptake) * _FAINT)
     parts = {
-        "necrosis": core * (1 - solid),
-        "solid": core * solid + enhancing * faint,
+        "necrosis": necrosis * (1 - debris),
+        "solid": solid + necrosis * debris + enhancing * faint,
         "enhancing": enhancing * (1 - faint),
         "edema": edema,
     }

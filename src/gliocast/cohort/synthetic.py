@@ -13,7 +13,7 @@ from scipy import ndimage
 from gliocast.cohort.brains import random_brain
 from gliocast.cohort.care import cavity_on, draw_care, visit_days
 from gliocast.cohort.growing import brain_of_the_day, draw_grown_life, grow
-from gliocast.cohort.lesions import Lesion, Roughness, lesion_of
+from gliocast.cohort.lesions import Appearance, Lesion, lesion_of
 from gliocast.cohort.lives import EQUATIONS, Life
 from gliocast.cohort.outcome import Extent, Outcome, covariates, draw_outcome
 from gliocast.cohort.scanner import scan, scan_pet
@@ -120,8 +120,8 @@ def make_synthetic_patient(number: int, law: CohortLaw) -> SyntheticPatient:
     brain = random_brain(generator)
     life, tumor_days = draw_grown_life(brain, growth, generator)
     (first,) = grow(life, brain, [tumor_days])
-    roughness = Roughness.draw(brain.grid, generator)
-    lesion = lesion_of(first.density, life, brain_of_the_day(brain, first), roughness)
+    appearance = Appearance.draw(brain.grid, generator)
+    lesion = lesion_of(first.density, life, brain_of_the_day(brain, first), appearance)
     extent, treatments = draw_care(lesion, brain, tumor_days, generator) if cared_for else ("none", Treatments())
     days = visit_days(law.num_visits, cared_for=bool(cared_for))
     snapshots = [first] if len(days) == 1 else grow(life, brain, [tumor_days + day for day in days], treatments)
@@ -129,7 +129,7 @@ def make_synthetic_patient(number: int, law: CohortLaw) -> SyntheticPatient:
     for day, snapshot in zip(days, snapshots, strict=True):
         cavity = cavity_on(treatments, tumor_days + day)
         anatomy = brain_of_the_day(brain, snapshot, cavity)
-        seen = lesion if day == 0 else lesion_of(snapshot.density, life, anatomy, roughness, cavity)
+        seen = lesion if day == 0 else lesion_of(snapshot.density, life, anatomy, appearance, cavity)
         images = scan(anatomy, seen, generator, age_years=life.age_years)
         if law.pet:
             images["pet"] = scan_pet(anatomy, snapshot.density.data, generator)
