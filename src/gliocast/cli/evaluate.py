@@ -27,13 +27,14 @@ def segmentation(
     labels: opt.Labels = None,
     mirrored: opt.Mirrored = False,
     weights: opt.SegmentationWeights = None,
+    device: opt.Device = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Segment patients whose segmentation is known, and compare: Dice, IoU and HD95, with bootstrap intervals."""
     from gliocast.pipeline.evaluate_segmentation import evaluate_segmentation
     from gliocast.pipeline.segment import SegmentOptions
 
-    options = SegmentOptions(weights=weights, mirrored=mirrored)
+    options = SegmentOptions(weights=weights, mirrored=mirrored, device=device)
     with watching(quiet=quiet) as watcher:
         evaluation = evaluate_segmentation(data, found=found, options=options, labels=labels, out=out, monitor=watcher)
     print(f"{len(evaluation.patients)} patients, mean and 95 % bootstrap interval\n")

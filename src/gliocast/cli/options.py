@@ -31,6 +31,7 @@ Resume = Annotated[
 Mirrored = Annotated[
     bool, typer.Option("--mirrored", help="Look at left and right exchanged, too, and average: twice the time.")
 ]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU where there is one.")]
 SegmentationWeights = Annotated[
     Path | None, typer.Option("--weights", help="Weights of the network; by default those that come with gliocast.")
 ]

@@ -18,12 +18,13 @@ def segment(
     ] = "brats-2021",
     mirrored: opt.Mirrored = False,
     weights: opt.SegmentationWeights = None,
+    device: opt.Device = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Segment the tumor in a patient's scans: necrosis, edema and enhancing tumor, on their grid."""
     from gliocast.pipeline.segment import SegmentOptions, segment_to_file
 
-    options = SegmentOptions(weights=weights, mirrored=mirrored, labels=labels)
+    options = SegmentOptions(weights=weights, mirrored=mirrored, labels=labels, device=device)
     with watching(quiet=quiet) as watcher:
         found = segment_to_file(patient, out, options=options, monitor=watcher)
     if not quiet:

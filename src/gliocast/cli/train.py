@@ -100,7 +100,7 @@ def segmentation(
     ] = None,
     healthy: Annotated[bool, typer.Option("--healthy", help="Healthy brain is a class of its own (label 5).")] = False,
     labels: opt.Labels = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU where there is one.")] = None,
+    device: opt.Device = None,
     workers: Annotated[int | None, typer.Option(help="Processes that read; by default one for each core.")] = None,
     seed: opt.Seed = 0,
     quiet: opt.Quiet = False,
@@ -119,7 +119,7 @@ def segmentation(
         training = replace(training, epochs=0, optimization=optimization)
     if healthy:
         training = training.with_brain()
-    with open_runtime(device) as runtime, watching(quiet=quiet or not runtime.is_first) as watcher:  # type: ignore[arg-type]
+    with open_runtime(device) as runtime, watching(quiet=quiet or not runtime.is_first) as watcher:
         weights = train_segmentation(
             training,
             data,

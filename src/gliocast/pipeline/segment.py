@@ -10,6 +10,7 @@ from gliocast.data import read_study, whole_file, write_like
 from gliocast.data.folders import printable
 from gliocast.segmentation.predict import Segmenter
 from gliocast.segmentation.weights import load_segmentation, shipped_segmentation
+from gliocast.train import device_of
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,13 @@ class SegmentOptions:
         weights: file of the network's weights; None for those that are shipped.
         mirrored: whether left and right are exchanged as well, and both answers averaged.
         labels: name of the schema that is written.
-        device: that the network computes on.
+        device: that the network computes on, cpu or cuda; None for a GPU where there is one.
     """
 
     weights: Path | None = None
     mirrored: bool = False
     labels: str = "brats-2021"
-    device: str = "cpu"
+    device: str | None = None
 
     def __post_init__(self) -> None:
         if self.labels not in SCHEMAS:
@@ -44,8 +45,8 @@ class SegmentOptions:
 
     def segmenter(self) -> Segmenter:
         """The network, ready."""
-        weights = load_segmentation(self.weights or shipped_segmentation())
-        return Segmenter(weights.network.to(self.device), weights.edge, self.mirrored, self.device)
+        weights, device = load_segmentation(self.weights or shipped_segmentation()), device_of(self.device)
+        return Segmenter(weights.network.to(device), weights.edge, self.mirrored, device)
 
 
 def segment(study: Study, *, options: SegmentOptions | None = None, monitor: Monitor | None = None) -> LabelMap:

@@ -1,7 +1,7 @@
 """A trained network on whole scans: windows that overlap, mirrored views, the grid and the labels of the patient."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -30,13 +30,13 @@ class Segmenter:
         network: with its weights.
         edge: of the windows that it was taught with [voxels].
         mirrored: whether left and right are exchanged as well, and both answers averaged.
-        device: that it computes on, as torch names it.
+        device: that it computes on.
     """
 
     network: UNet
     edge: int
     mirrored: bool = False
-    device: str = "cpu"
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def segment(
         self,

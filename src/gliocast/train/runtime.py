@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 import numpy as np
 import torch
@@ -90,17 +89,17 @@ class Runtime:
 
 
 @contextmanager
-def open_runtime(device: Literal["cpu", "cuda"] | None = None) -> Iterator[Runtime]:
+def open_runtime(device: str | None = None) -> Iterator[Runtime]:
     """This process's part in a training; under torchrun it meets the others here, and parts from them at the end.
 
     Args:
-        device: kind of device; by default a GPU where there is one. Each process of a machine takes a GPU of its own.
+        device: cpu or cuda; by default a GPU where there is one. Each process of a machine takes a GPU of its own.
 
     Raises:
         InputError: the device is none of these, there are fewer GPUs than processes, or the environment isn't
             torchrun's.
     """
-    place = _place(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = device_of(device)
     if os.environ.get("WORLD_SIZE", "1") == "1":
         yield Runtime(place)
         return
@@ -117,8 +116,16 @@ def open_runtime(device: Literal["cpu", "cuda"] | None = None) -> Iterator[Runti
         distributed.destroy_process_group()
 
 
-def _place(kind: str) -> torch.device:
-    """The device of this process; a GPU becomes the one that torch computes on unless told otherwise."""
+def device_of(kind: str | None = None) -> torch.device:
+    """The device of this process; a GPU becomes the one that torch computes on unless told otherwise.
+
+    Args:
+        kind: cpu or cuda; by default a GPU where there is one.
+
+    Raises:
+        InputError: it is none of these, or there is no GPU for this process.
+    """
+    kind = kind or ("cuda" if torch.cuda.is_available() else "cpu")
     if kind == "cpu":
         return torch.device("cpu")
     if kind != "cuda":
