@@ -71,7 +71,7 @@ class SegmentationTraining:
             return cls(network=UNetConfig(channels=DEEPER_CHANNELS))
         if size == "small":
             rates = TrainOptions(
-                num_steps=2400, learning_rate=1e-3, final_rate=0.01, weight_decay=1e-3, clip=1.0, mixed_precision=True
+                num_steps=4500, learning_rate=1e-3, final_rate=0.01, weight_decay=1e-3, clip=1.0, mixed_precision=True
             )
             return cls(
                 network=UNetConfig(channels=(16, 32, 64, 128, 128), patch=2),
