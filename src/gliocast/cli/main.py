@@ -13,6 +13,7 @@ from gliocast.cli.cohort import app as cohort_app
 from gliocast.cli.demo import demo
 from gliocast.cli.evaluate import app as evaluate_app
 from gliocast.cli.fit_volumes import fit_volumes
+from gliocast.cli.forecast import forecast
 from gliocast.cli.plan import plan
 from gliocast.cli.run import run
 from gliocast.cli.segment import segment
@@ -37,6 +38,7 @@ app.command()(demo)
 app.command(cls=SeveralSeeds)(simulate)
 app.command()(segment)
 app.command()(plan)
+app.command()(forecast)
 app.command()(fit_volumes)
 app.add_typer(train_app, name="train")
 app.add_typer(cohort_app, name="cohort")

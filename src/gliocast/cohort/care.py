@@ -21,6 +21,7 @@ from gliocast.core import (
     weekday_fractions,
 )
 from gliocast.core.treatment import ALPHA
+from gliocast.growth.dose import target_dose
 
 #: Days from the first scan to surgery, from that to the scan after it, and to radiotherapy [d].
 _SURGERY_DAY, _AFTER_SURGERY, _TO_RADIOTHERAPY = 8.0, 2.0, 28.0
@@ -34,8 +35,8 @@ _AFTER_FRACTION = 0.1
 #: From the beginning of radiotherapy to the first visit after it, between visits, and between those without care [d].
 _FOLLOW_UP, _BETWEEN, _UNTREATED = 70.0, 90.0, 60.0
 
-#: Margin of the target volume [mm], and standard deviation of the penumbra around it [mm].
-_MARGIN_MM, _PENUMBRA_MM = 15.0, 4.0
+#: Margin of the target volume [mm].
+_MARGIN_MM = 15.0
 
 #: Dose [Gy] and fractions [1].
 _DOSE_GY, _NUM_FRACTIONS = 60.0, 30
@@ -113,7 +114,5 @@ def _one_side(core: np.ndarray, share: float, normal: np.ndarray) -> np.ndarray:
 
 def _dose(core: np.ndarray, brain: Anatomy) -> np.ndarray:
     """Dose of the course [Gy], float32: the guideline's target, with a penumbra."""
-    spacing = brain.grid.spacing
-    target = (ndimage.distance_transform_edt(~core, sampling=spacing) <= _MARGIN_MM) & brain.brain
-    edge = ndimage.gaussian_filter(target.astype(np.float32), [_PENUMBRA_MM / h for h in spacing])
-    return np.where(target, np.float32(_DOSE_GY), np.float32(_DOSE_GY) * edge)
+    target = (ndimage.distance_transform_edt(~core, sampling=brain.grid.spacing) <= _MARGIN_MM) & brain.brain
+    return target_dose(target, brain.grid, _DOSE_GY)

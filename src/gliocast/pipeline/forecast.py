@@ -1,0 +1,230 @@
+"""Results of a run to what may come: files read, scenarios grown, tables and pictures written."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, Monitor, Silence
+from gliocast.core.treatment import ALPHA, KILL_RATE
+from gliocast.data import file_hash, read_volume, whole_folder, write_like
+from gliocast.growth.dose import target_dose
+from gliocast.pipeline.maps import read_anatomy, require_fractions
+from gliocast.pipeline.record import write_json
+from gliocast.planning.forecast import COURSES, TYPICAL_SPEED, Clock, Forecast, foresee, scenarios
+from gliocast.planning.isoeffect import IsoEffect, compare_doses
+
+#: Between the ends of a typical range, its geometric mean.
+_ALPHAS, _KILL_RATES = (
+    (low, round(float(np.sqrt(low * high)), 3), high) for low, high in (ALPHA.typical, KILL_RATE.typical)
+)
+
+#: Targets of a plan that radiation may aim at.
+TARGETS = ("ctv_standard", "ctv_model")
+
+
+@dataclass(frozen=True)
+class ForecastOptions:
+    """What is assumed; saved beside the results.
+
+    Args:
+        speed: of the front, 2 sqrt(D_w rho), which one scan doesn't tell [mm/d].
+        days: after the scan [d].
+        target: what radiation aims at in the scenarios, one of `TARGETS`.
+        alphas: linear radiosensitivities [1/Gy].
+        kill_rates: of temozolomide after a daily dose [1/d].
+    """
+
+    speed: float = TYPICAL_SPEED
+    days: tuple[float, ...] = (30.0, 60.0, 90.0, 120.0, 150.0, 180.0)
+    target: str = "ctv_standard"
+    alphas: tuple[float, ...] = _ALPHAS
+    kill_rates: tuple[float, ...] = _KILL_RATES
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise InputError("target", expected=f"one of {', '.join(TARGETS)}", got=self.target, advice="pick one")
+        if not self.days or any(not 0 < day < 3650 for day in self.days) or list(self.days) != sorted(set(self.days)):
+            raise InputError(
+                "days",
+                expected="days after the scan in ascending order, below ten years",
+                got=", ".join(f"{day:g}" for day in self.days) or "none",
+                advice="pass each once with --days",
+            )
+        for parameter, values in ((ALPHA, self.alphas), (KILL_RATE, self.kill_rates)):
+            for value in values:
+                parameter.require(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """All that is forecast for a patient.
+
+    Args:
+        clock: rates per day that were assumed.
+        forecasts: a scenario each.
+        effects: of the model's target against the standard one, a course and an alpha each.
+    """
+
+    clock: Clock
+    forecasts: tuple[Forecast, ...]
+    effects: tuple[IsoEffect, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Results:
+    """What a run left in its folder."""
+
+    density: Density
+    anatomy: Anatomy
+    masks: Mapping[str, np.ndarray]
+    parameters: Mapping[str, float]
+    diffusivity_ratio: float
+
+
+def forecast_to_folder(
+    results: Path, out: Path, *, options: ForecastOptions | None = None, monitor: Monitor | None = None
+) -> Outlook:
+    """Grow on what `gliocast run` found under every scenario, and write it.
+
+    Args:
+        results: folder that `gliocast run` wrote.
+        out: folder to write, as a whole or not at all.
+        options: what is assumed.
+        monitor: watches.
+
+    Raises:
+        InputError: a file is missing or can't be used.
+    """
+    options, monitor = options or ForecastOptions(), monitor or Silence()
+    with whole_folder(out) as folder:
+        monitor.begin("read")
+        found = _read(results)
+        outlook = _grow(found, options, monitor)
+        monitor.begin("write")
+        _write_table(folder / "forecast.csv", outlook)
+        for name, each in _representative(outlook).items():
+            path = folder / f"density_{name}_{each.days[-1]:g}d.nii.gz"
+            write_like(path, each.last.data.astype(np.float32), results / "density.nii.gz")
+        write_json(folder / "forecast.json", _record(results, outlook, options))
+        from gliocast.report.forecast_figure import save_forecast_picture
+
+        save_forecast_picture(folder / "forecast.png", outlook.forecasts, outlook.effects, speed=options.speed)
+    return outlook
+
+
+def _read(results: Path) -> _Results:
+    names = ("density", *TARGETS, "gtv", "white_matter", "gray_matter", "csf")
+    paths = {name: results / f"{name}.nii.gz" for name in names}
+    table, record = results / "parameters.json", results / "provenance.json"
+    for path in (*paths.values(), table, record):
+        if not path.is_file():
+            raise InputError(
+                "results", expected=f"{path.name}, as gliocast run writes it", got="none", advice="run it first"
+            )
+    volume = read_volume(paths["density"], "density")
+    require_fractions(volume, "density")
+    anatomy = read_anatomy(paths["white_matter"], paths["gray_matter"], paths["csf"])
+    anatomy.grid.require_same(volume.grid, "density")
+    masks = {}
+    for name in (*TARGETS, "gtv"):
+        mask = read_volume(paths[name], name)
+        anatomy.grid.require_same(mask.grid, name)
+        masks[name] = mask.data > 0.5
+    try:
+        content = json.loads(table.read_text(encoding="utf-8"))["parameters"]
+        parameters = {name: float(row["mode"]) for name, row in content.items()}
+        for name in ("diffusion_length", "growth_number", "flair_threshold"):
+            parameters[name]
+        ratio = float(json.loads(record.read_text(encoding="utf-8"))["options"]["diffusivity_ratio"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            "parameters.json", expected="what gliocast run wrote", got="something else", advice="run it again"
+        ) from error
+    density = Density(np.clip(volume.data, 0, 1), volume.grid)
+    return _Results(density, anatomy, masks, parameters, ratio)
+
+
+def _grow(found: _Results, options: ForecastOptions, monitor: Monitor) -> Outlook:
+    clock = Clock.of_speed(
+        options.speed,
+        diffusion_length=found.parameters["diffusion_length"],
+        growth_number=found.parameters["growth_number"],
+    )
+    monitor.begin("forecast")
+    possible = list(
+        scenarios(
+            found.masks["gtv"],
+            found.masks[options.target],
+            found.anatomy,
+            alphas=options.alphas,
+            kill_rates=options.kill_rates,
+        )
+    )
+    forecasts = []
+    for done, scenario in enumerate(possible):
+        forecasts.append(
+            foresee(
+                found.density,
+                found.anatomy,
+                clock,
+                scenario,
+                days=options.days,
+                visible=found.parameters["flair_threshold"],
+                diffusivity_ratio=found.diffusivity_ratio,
+            )
+        )
+        monitor.advance((done + 1) / len(possible))
+    standard, model = (target_dose(found.masks[name], found.density.grid, 1.0) for name in TARGETS)
+    effects = [
+        effect
+        for course in COURSES
+        for effect in compare_doses(found.density, standard, model, course, alphas=options.alphas)
+    ]
+    return Outlook(clock, tuple(forecasts), tuple(effects))
+
+
+def _representative(outlook: Outlook) -> dict[str, Forecast]:
+    """Of each scenario the one in the middle of what is assumed, by a name for files."""
+    by_name: dict[str, list[Forecast]] = {}
+    for each in outlook.forecasts:
+        by_name.setdefault(each.scenario.name, []).append(each)
+    return {_file_name(name): several[len(several) // 2] for name, several in by_name.items()}
+
+
+def _file_name(name: str) -> str:
+    return "_".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())
+
+
+def _write_table(path: Path, outlook: Outlook) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["scenario", "alpha [1/Gy]", "kappa [1/d]", "day", "burden [ml]", "visible [ml]"])
+        for each in outlook.forecasts:
+            assumed = [each.scenario.sensitivity.get(symbol, "") for symbol in ("alpha", "kappa")]
+            for day, burden, visible in zip(each.days, each.burden_ml, each.visible_ml, strict=True):
+                writer.writerow([each.scenario.name, *assumed, f"{day:g}", f"{burden:.6g}", f"{visible:.6g}"])
+
+
+def _record(results: Path, outlook: Outlook, options: ForecastOptions) -> dict[str, Any]:
+    effects = [{**asdict(effect), "course": effect.course.name} for effect in outlook.effects]
+    return {
+        "notice": RESEARCH_NOTICE,
+        "options": asdict(options),
+        "clock": {
+            "diffusivity [mm^2/d]": outlook.clock.diffusivity,
+            "rate [1/d]": outlook.clock.rate,
+            "age at the scan [d]": outlook.clock.age_days,
+        },
+        "isoeffect": [
+            {name: None if value != value else value for name, value in effect.items()}  # JSON has no nan
+            for effect in effects
+        ],
+        "versions": {"gliocast": version("gliocast")},
+        "inputs": {path.name: file_hash(path) for path in (results / "density.nii.gz", results / "parameters.json")},
+    }

@@ -1,0 +1,82 @@
+"""``gliocast forecast`` on what a run left, small and synthetic."""
+
+import csv
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from gliocast.core import Anatomy, Grid
+from gliocast.data import write_volume
+from gliocast.growth import Simulator
+
+SIDE, SPACING = 24, 4.0
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Folder with the files of `gliocast run` that a forecast reads; don't change it."""
+    folder = tmp_path_factory.mktemp("results")
+    grid = Grid((SIDE,) * 3, np.diag([SPACING, SPACING, SPACING, 1.0]))
+    away = np.linalg.norm(np.moveaxis(np.indices(grid.shape), 0, -1) * SPACING - 46, axis=-1)
+    white, gray, fluid = (part.astype(np.float32) for part in (away < 38, (away >= 38) & (away < 44), away < 0))
+    fluid[(away >= 44) & (away < 48)] = 1
+    anatomy = Anatomy(white, gray, fluid, away < 48, grid)
+    density = Simulator(backend="numba-single")((0.1, 0.03, 46, 46, 46), anatomy, days=[250.0])[0].data
+    images = {
+        "density": density,
+        "gtv": (density > 0.6).astype(np.uint8),
+        "ctv_standard": (density > 0.01).astype(np.uint8),
+        "ctv_model": (density > 0.02).astype(np.uint8),
+        "white_matter": white,
+        "gray_matter": gray,
+        "csf": fluid,
+    }
+    for name, data in images.items():
+        write_volume(folder / f"{name}.nii.gz", data, grid)
+    modes = {"diffusion_length": 5.0, "growth_number": 2.74, "flair_threshold": 0.2}
+    content = {"parameters": {name: {"mode": value} for name, value in modes.items()}}
+    (folder / "parameters.json").write_text(json.dumps(content))
+    (folder / "provenance.json").write_text(json.dumps({"options": {"diffusivity_ratio": 10.0}}))
+    return folder
+
+
+def test_a_forecast_leaves_a_table_a_record_densities_and_a_picture(results, tmp_path, gliocast):
+    outcome = gliocast(
+        "forecast", results, "--out", tmp_path / "out", "--days", "20", "--days", "40", "--alpha", "0.06"
+    )
+    assert outcome.code == 0
+    said = outcome.out
+    assert "no treatment: burden" in said
+    assert "research only" in said
+    with (tmp_path / "out" / "forecast.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["scenario"] for row in rows} >= {"no treatment", "resection", "60 Gy in 30", "40 Gy in 15"}
+    assert {float(row["day"]) for row in rows} >= {0.0, 20.0, 40.0}
+    record = json.loads((tmp_path / "out" / "forecast.json").read_text())
+    assert record["options"]["alphas"] == [0.06]
+    assert len(record["isoeffect"]) == 2
+    assert record["clock"]["age at the scan [d]"] == pytest.approx(2 * 5.0 * 2.74 / 0.1)
+    untreated = nib.load(tmp_path / "out" / "density_no_treatment_40d.nii.gz")
+    before = nib.load(results / "density.nii.gz")
+    np.testing.assert_array_equal(untreated.affine, before.affine)
+    assert untreated.get_fdata().sum() > before.get_fdata().sum()
+    assert (tmp_path / "out" / "forecast.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--speed", "0"), "positive speed"),
+        (("--days", "40", "--days", "20"), "ascending order"),
+        (("--target", "gtv"), "ctv_standard, ctv_model"),
+        (("--alpha", "-1"), "alpha"),
+    ],
+)
+def test_forecasts_that_make_no_sense_are_refused_and_nothing_is_written(options, said, results, tmp_path, refused):
+    assert said in refused("forecast", results, "--out", tmp_path / "out", "--quiet", *options)
+
+
+def test_a_folder_without_results_is_refused(tmp_path, refused):
+    assert "density.nii.gz, as gliocast run writes it" in refused("forecast", tmp_path, "--out", tmp_path / "o", "-q")
