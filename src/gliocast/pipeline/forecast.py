@@ -24,6 +24,9 @@ _ALPHAS, _KILL_RATES = (
     (low, round(float(np.sqrt(low * high)), 3), high) for low, high in (ALPHA.typical, KILL_RATE.typical)
 )
 
+#: Densities below this are written as 0 [1].
+_FAINTEST = 1e-6
+
 #: Targets of a plan that radiation may aim at.
 TARGETS = ("ctv_standard", "ctv_model")
 
@@ -110,7 +113,8 @@ def forecast_to_folder(
         _write_table(folder / "forecast.csv", outlook)
         for name, each in _representative(outlook).items():
             path = folder / f"density_{name}_{each.days[-1]:g}d.nii.gz"
-            write_like(path, each.last.data.astype(np.float32), results / "density.nii.gz")
+            data = np.where(each.last.data < _FAINTEST, 0, each.last.data).astype(np.float32)
+            write_like(path, data, results / "density.nii.gz")
         write_json(folder / "forecast.json", _record(results, outlook, options))
         from gliocast.report.forecast_figure import save_forecast_picture
 
