@@ -43,7 +43,7 @@ def recipe(target: str) -> list[str]:
 
 def test_readme_has_the_commands_it_promises():
     assert COMMANDS[:2] == ["make demo", "make test"]
-    assert [command.split()[1] for command in COMMANDS[2:]] == ["run", "simulate", "simulate", "plan"]
+    assert [command.split()[1] for command in COMMANDS[2:]] == ["run", "simulate", "simulate", "plan", "forecast"]
 
 
 def test_readme_links_lead_somewhere_and_nothing_is_left_to_fill_in():
