@@ -18,7 +18,7 @@ from gliocast.pipeline.patient_folders import list_visits
 from gliocast.pipeline.segment import SegmentOptions, segment_to_file
 from gliocast.pipeline.train_segmentation import train_segmentation
 from gliocast.segmentation.augment import Augmentation
-from gliocast.segmentation.examples import ExampleFolder
+from gliocast.segmentation.examples import Example, ExampleFolder
 from gliocast.segmentation.recipe import SegmentationTraining
 from gliocast.segmentation.unet import UNet, UNetConfig
 from gliocast.segmentation.weights import SegmentationWeights, load_segmentation, save_segmentation
@@ -118,7 +118,7 @@ def test_every_patient_is_read_once_into_the_folder(trained, data, monkeypatch):
     example = examples.read(NAMES[0])
     assert example.shape == tuple(5 * size for size in SHAPE)
     assert example.classes.unique().tolist() == [0, 1, 2, 3, 4]
-    monkeypatch.setattr("gliocast.pipeline.train_segmentation.read_patient", None)  # would be called for what is absent
+    monkeypatch.setattr(Example, "of", None)  # would be called for what is absent
     train_segmentation(TINY, data, trained, num_workers=1)
 
 

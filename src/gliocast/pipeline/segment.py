@@ -46,7 +46,7 @@ class SegmentOptions:
     def segmenter(self) -> Segmenter:
         """The network, ready."""
         weights, device = load_segmentation(self.weights or shipped_segmentation()), device_of(self.device)
-        return Segmenter(weights.network.to(device), weights.edge, self.mirrored, device)
+        return Segmenter(weights.network.to(device), weights.edge, self.mirrored, device, weights.specks)
 
 
 def segment(study: Study, *, options: SegmentOptions | None = None, monitor: Monitor | None = None) -> LabelMap:

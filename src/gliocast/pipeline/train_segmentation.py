@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,17 +16,20 @@ from gliocast.cohort.crew import each
 from gliocast.core import Monitor, Silence
 from gliocast.data import read_patient
 from gliocast.pipeline.patient_folders import list_visits
+from gliocast.segmentation.classes import classes_of
 from gliocast.segmentation.examples import Example, ExampleFolder
 from gliocast.segmentation.learning import Windows, class_weights, validate
 from gliocast.segmentation.losses import segmentation_losses
+from gliocast.segmentation.predict import Segmenter
 from gliocast.segmentation.recipe import SegmentationTraining
+from gliocast.segmentation.specks import Specks, choose_specks
 from gliocast.segmentation.split import require_apart, split_patients
 from gliocast.segmentation.unet import UNet
 from gliocast.segmentation.weights import SegmentationWeights, save_segmentation
 from gliocast.train import Feed, Runtime, train
 
-#: Patients that a validation looks at, at most, and validations in a run.
-_MOST_VALIDATED, _NUM_VALIDATIONS = 8, 12
+#: Patients that a validation looks at, at most, and that specks are chosen on; validations in a run.
+_MOST_VALIDATED, _MOST_CLEARED, _NUM_VALIDATIONS = 8, 24, 12
 
 #: Micro-batches that are made ahead, each by a thread.
 _AHEAD = 2
@@ -78,8 +82,25 @@ def train_segmentation(
     averaged = _learned(training, examples, taught, held, folder, key, monitor=monitor, runtime=runtime)
     path = folder / "segmentation.safetensors"
     if runtime.is_first:
-        save_segmentation(path, SegmentationWeights(averaged, training.edge))
+        places = [place for place in visits if place.name in set(held)][:_MOST_CLEARED]
+        specks = _choose_specks(averaged, training.edge, places, labels, monitor=monitor)
+        save_segmentation(path, SegmentationWeights(averaged, training.edge, specks))
     return path
+
+
+def _choose_specks(network: UNet, edge: int, places: Sequence[Path], labels: str | None, *, monitor: Monitor) -> Specks:
+    """What is best left out of whole scans of patients that were held back."""
+    monitor.begin("choose specks")
+    segmenter = Segmenter(network.eval(), edge)
+
+    def answers() -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+        for done, place in enumerate(places):
+            visit = read_patient(place, labels=labels).visits[0]
+            truth = classes_of(visit.labels, visit.brain)
+            yield segmenter.classes(visit.study), truth, visit.grid.voxel_volume
+            monitor.advance((done + 1) / len(places))
+
+    return choose_specks(answers())
 
 
 def _prepare(

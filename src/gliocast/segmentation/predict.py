@@ -13,6 +13,7 @@ from gliocast.segmentation.classes import labels_of
 from gliocast.segmentation.frame import Frame
 from gliocast.segmentation.intensities import standardized
 from gliocast.segmentation.seen import in_frame
+from gliocast.segmentation.specks import Specks
 from gliocast.segmentation.unet import UNet
 
 #: Neighboring windows overlap by this share of their edge [1].
@@ -31,12 +32,14 @@ class Segmenter:
         edge: of the windows that it was taught with [voxels].
         mirrored: whether left and right are exchanged as well, and both answers averaged.
         device: that it computes on.
+        specks: what is too small to be shown.
     """
 
     network: UNet
     edge: int
     mirrored: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    specks: Specks = field(default_factory=Specks)
 
     def segment(
         self,
@@ -55,9 +58,14 @@ class Segmenter:
         Raises:
             InputError: a scan is empty.
         """
+        classes = self.specks.removed(self.classes(study, progress=progress), study.grid.voxel_volume)
+        return LabelMap(labels_of(classes, schema), study.grid, schema)
+
+    def classes(self, study: Study, *, progress: Callable[[float], None] | None = None) -> np.ndarray:
+        """Likeliest class of every voxel of the brain, specks included, uint8, shape of the grid; as `segment`."""
         classes = self.probabilities(study, progress=progress).argmax(axis=0).astype(np.uint8)
         classes[~study.brain] = 0
-        return LabelMap(labels_of(classes, schema), study.grid, schema)
+        return classes
 
     def probabilities(self, study: Study, *, progress: Callable[[float], None] | None = None) -> np.ndarray:
         """Probability of each class, (num_classes, *grid.shape), float32; as `segment`."""

@@ -1,10 +1,11 @@
 """Weights of the segmentation network in a file, and those that come with this package."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
 from gliocast.core import InputError
+from gliocast.segmentation.specks import Specks
 from gliocast.segmentation.unet import UNet, UNetConfig
 from gliocast.train import read_weights, write_weights
 
@@ -19,10 +20,12 @@ class SegmentationWeights:
     Args:
         network: with its weights.
         edge: of the windows that it was taught with [voxels].
+        specks: what of its answers is better left out.
     """
 
     network: UNet
     edge: int
+    specks: Specks = field(default_factory=Specks)
 
 
 def shipped_segmentation() -> Path:
@@ -33,6 +36,7 @@ def shipped_segmentation() -> Path:
 def save_segmentation(path: Path, weights: SegmentationWeights) -> None:
     """Write weights in half precision; the file carries the hash of its tensors."""
     described = {"format": _FORMAT, "config": asdict(weights.network.config), "edge": weights.edge}
+    described["specks"] = asdict(weights.specks)
     write_weights(path, weights.network.state_dict(), described)
 
 
@@ -50,7 +54,7 @@ def load_segmentation(path: Path | None = None) -> SegmentationWeights:
         config = dict(described["config"])
         network = UNet(UNetConfig(**{**config, "channels": tuple(config["channels"])}))
         network.load_state_dict(tensors)
-        edge = int(described["edge"])
+        edge, specks = int(described["edge"]), Specks(**described.get("specks", {}))
         if edge < 1 or edge % network.config.multiple:
             raise ValueError(edge)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -60,4 +64,4 @@ def load_segmentation(path: Path | None = None) -> SegmentationWeights:
             got="something else",
             advice="get the file again",
         ) from error
-    return SegmentationWeights(network.eval(), edge)
+    return SegmentationWeights(network.eval(), edge, specks)
