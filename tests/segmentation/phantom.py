@@ -12,6 +12,9 @@ ORIENTATIONS = list(product(permutations(range(3)), product((False, True), repea
 #: Of voxels of 1 mm whose axes run to the left, back and up.
 FRAME_AFFINE = np.array([[-1.0, 0, 0, 40], [0, -1.0, 0, 60], [0, 0, 1.0, -30], [0, 0, 0, 1]])
 
+#: Voxels of the brain that fixtures have.
+SHAPE = (30, 36, 27)
+
 #: Gray value on T1c of each class: background, necrosis, edema, enhancing, healthy brain.
 GRAY = np.array([0.0, 200.0, 300.0, 400.0, 100.0])
 

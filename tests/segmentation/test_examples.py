@@ -12,9 +12,7 @@ from gliocast.segmentation.augment import Augmentation, augmented
 from gliocast.segmentation.examples import Example, ExampleFolder
 from gliocast.segmentation.split import patient_of, require_apart, split_patients
 
-from .phantom import FRAME_AFFINE, brain_classes, gray_values, turned, visit_of
-
-SHAPE = (30, 36, 27)
+from .phantom import FRAME_AFFINE, SHAPE, brain_classes, gray_values, turned, visit_of
 
 #: Twenty patients, every third with a second visit.
 NAMES = [
@@ -78,16 +76,6 @@ def test_a_leak_is_refused_by_name():
     with pytest.raises(InputError, match="BraTS-GLI-00002 and 17 more"):
         require_apart(NAMES, NAMES)
     require_apart(NAMES, ["BraTS-GLI-00020-000"])
-
-
-@pytest.fixture(scope="module")
-def classes():
-    return brain_classes(SHAPE)
-
-
-@pytest.fixture(scope="module")
-def scans(classes):
-    return gray_values(classes)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,7 @@ from gliocast.core import MODALITIES, SCHEMAS, InputError, dice
 from gliocast.segmentation.predict import Segmenter
 from gliocast.segmentation.unet import UNet, UNetConfig
 
-from .phantom import FRAME_AFFINE, GRAY, ORIENTATIONS, brain_classes, gray_values, study_of, turned
-
-SHAPE = (30, 36, 27)
+from .phantom import FRAME_AFFINE, GRAY, ORIENTATIONS, SHAPE, brain_classes, gray_values, study_of, turned
 
 #: Far apart enough for probabilities to be 0 and 1.
 CERTAIN = 30.0
@@ -37,16 +35,6 @@ class Voxelwise(nn.Module):
     def forward(self, scans):
         found = self.answers[torch.bucketize(scans[:, MODALITIES.index("t1c")].contiguous(), self.between)]
         return CERTAIN * nn.functional.one_hot(found, self.config.num_classes).movedim(-1, 1).float()
-
-
-@pytest.fixture(scope="module")
-def classes():
-    return brain_classes(SHAPE)
-
-
-@pytest.fixture(scope="module")
-def scans(classes):
-    return gray_values(classes)
 
 
 @pytest.fixture(scope="module")
