@@ -164,3 +164,17 @@ def test_what_does_not_fit_is_refused(logits, truth):
         cross_entropy(logits, truth.float())
     with pytest.raises(InputError, match="beta of 0 or more"):
         segmentation_losses(logits, truth, beta=-0.1)
+
+
+def test_with_more_smoothing_a_class_that_is_seen_and_not_there_is_pushed_away():
+    """At 50 voxels seen of a class that isn't there."""
+    truth = torch.zeros((1, 10, 10, 10), dtype=torch.long)
+    slopes = []
+    for smoothing in (1e-5, 100.0):
+        logits = torch.zeros((1, 2, 10, 10, 10), requires_grad=True)
+        loss = segmentation_losses(
+            logits - torch.tensor([0.0, 3.0])[None, :, None, None, None], truth, smoothing=smoothing
+        )
+        loss["soft dice"].backward()
+        slopes.append(float(logits.grad[:, 1].sum()))
+    assert slopes[1] > 1e4 * slopes[0] > 0

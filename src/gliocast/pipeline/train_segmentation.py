@@ -147,7 +147,10 @@ def _learned(
 
         def losses(net: nn.Module, number: int) -> Mapping[str, Tensor]:
             scans, classes = (part.to(runtime.device) for part in feed[number])
-            return segmentation_losses(net(scans), classes, beta=training.beta, weights=weights)
+            logits = net(scans)
+            return segmentation_losses(
+                logits, classes, beta=training.beta, weights=weights, smoothing=training.smoothing
+            )
 
         averaged = train(
             network,

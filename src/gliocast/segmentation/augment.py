@@ -1,4 +1,4 @@
-"""Training images made from one patient's scans: turned, bent, dimmed; each from its own seed.
+"""Training images made from one patient's scans: turned, bent, dimmed, with vessels; each from its own seed.
 
 Flips, turns, scales, shifts and elastic deformations are one map from the places of a window to those of the scans, so
 that everything is interpolated once, whatever is done. A field of the receive coil is a polynomial that is evaluated on
@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gliocast.segmentation.intensities import standardized
+from gliocast.segmentation.vessels import paint_vessels
 
 #: Points of the lattice that a receive field is evaluated on along each axis, before it is interpolated; order of its
 #: polynomial [1].
@@ -45,6 +46,7 @@ class Augmentation:
         elastic_size: ... the largest displacement of one [voxels].
         field: probability of a receive field, for each scan, ...
         field_size: ... and the largest coefficient of its polynomial's logarithm.
+        vessels: probability of painted vessels, see `paint_vessels`.
         noise: probability of noise, for each scan, ...
         noise_size: ... and its largest standard deviation, relative to the brain's.
     """
@@ -61,6 +63,7 @@ class Augmentation:
     elastic_size: float = 7.5
     field: float = 0.2
     field_size: float = 0.3
+    vessels: float = 0.0
     noise: float = 0.0
     noise_size: float = 0.2
 
@@ -101,6 +104,8 @@ def augmented(
     brain = labels > 0
     if not bool(brain.any()):
         return torch.zeros_like(window), labels
+    if generator.uniform() < augmentation.vessels:
+        window = paint_vessels(window, labels, generator)
     for scan in window:
         if generator.uniform() < augmentation.gamma:
             exponent = float(np.exp(generator.uniform(-1, 1) * augmentation.log_gamma))

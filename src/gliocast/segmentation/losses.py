@@ -16,12 +16,13 @@ from torch.nn import functional
 
 from gliocast.core import InputError
 
-#: Keeps the quotient defined where a class is neither seen nor there [voxels]; the paper says "small". As in MONAI.
+#: Keeps the quotient defined where a class is neither seen nor there [voxels]; the paper says "small". As in MONAI. So
+#: small it also keeps L_Dice from saying anything about a class that is seen and isn't there.
 SMOOTHING = 1e-5
 
 
 def segmentation_losses(
-    logits: Tensor, truth: Tensor, *, beta: float = 0.0, weights: Tensor | None = None
+    logits: Tensor, truth: Tensor, *, beta: float = 0.0, weights: Tensor | None = None, smoothing: float = SMOOTHING
 ) -> dict[str, Tensor]:
     """The parts of the loss by name; their sum is what is made small.
 
@@ -31,6 +32,7 @@ def segmentation_losses(
         beta: of the cross-entropy [1]; with 0 there is none. The paper trains with 0 (best), 1/3 and 1/2; from 2/3 on
             its training failed.
         weights: of classes in the cross-entropy, (classes,), or None for equal ones.
+        smoothing: eps of the equation [voxels].
 
     Returns:
         "soft dice" and, where beta is above 0, "cross entropy", already multiplied by beta; scalars.
@@ -41,7 +43,7 @@ def segmentation_losses(
     if not beta >= 0:
         raise InputError("loss", expected="a beta of 0 or more", got=f"{beta}", advice="use 0 for soft Dice alone")
     logits = _precise(logits)
-    losses = {"soft dice": soft_dice_loss(logits.softmax(dim=1), truth)}
+    losses = {"soft dice": soft_dice_loss(logits.softmax(dim=1), truth, smoothing=smoothing)}
     if beta > 0:
         losses["cross entropy"] = beta * cross_entropy(logits, truth, weights)
     return losses

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from gliocast.core import InputError
 from gliocast.segmentation.augment import Augmentation
 from gliocast.segmentation.classes import NUM_WITH_BRAIN
+from gliocast.segmentation.losses import SMOOTHING
 from gliocast.segmentation.unet import DEEPER_CHANNELS, UNetConfig
 from gliocast.train import TrainOptions
 
@@ -23,6 +24,7 @@ class SegmentationTraining:
         augmentation: what is done to them.
         beta: weight of the cross-entropy beside the soft Dice loss [1].
         weighted: whether classes count in the cross-entropy by the inverse of their frequency.
+        smoothing: of the soft Dice loss; with some hundred it tells classes that are seen and aren't there [voxels].
         batch_size: windows in a micro-batch.
         epochs: times that every patient is seen; a step takes `optimization.accumulate` micro-batches.
         held_share: of the patients, to validate on [1].
@@ -36,6 +38,7 @@ class SegmentationTraining:
     augmentation: Augmentation = field(default_factory=Augmentation)
     beta: float = 0.0
     weighted: bool = True
+    smoothing: float = SMOOTHING
     batch_size: int = 2
     epochs: int = 30
     held_share: float = 0.2
@@ -51,6 +54,7 @@ class SegmentationTraining:
             min(self.edge, self.batch_size) < 1
             or min(self.epochs, self.seed) < 0
             or self.beta < 0
+            or self.smoothing <= 0
             or self.edge % self.network.multiple
             or self.crop not in get_args(Crop)
         ):
@@ -76,9 +80,10 @@ class SegmentationTraining:
             return cls(
                 network=UNetConfig(channels=(16, 32, 64, 128, 128), patch=2),
                 crop="anywhere",
-                augmentation=Augmentation(noise=0.2, field=0.3),
+                augmentation=Augmentation(noise=0.2, field=0.3, vessels=0.5),
                 beta=0.5,
                 weighted=False,
+                smoothing=100.0,
                 batch_size=1,
                 epochs=0,
                 held_share=0.1,
