@@ -10,8 +10,10 @@ import typer
 
 from gliocast import __version__
 from gliocast.cli.cohort import app as cohort_app
+from gliocast.cli.convert import convert
 from gliocast.cli.demo import demo
 from gliocast.cli.evaluate import app as evaluate_app
+from gliocast.cli.export import app as export_app
 from gliocast.cli.fit_volumes import fit_volumes
 from gliocast.cli.forecast import forecast
 from gliocast.cli.plan import plan
@@ -40,9 +42,11 @@ app.command()(segment)
 app.command()(plan)
 app.command()(forecast)
 app.command()(fit_volumes)
+app.command()(convert)
 app.add_typer(train_app, name="train")
 app.add_typer(cohort_app, name="cohort")
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(export_app, name="export")
 
 
 def _show_version(wanted: bool) -> None:

@@ -35,6 +35,9 @@ Device = Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU 
 SegmentationWeights = Annotated[
     Path | None, typer.Option("--weights", help="Weights of the network; by default those that come with gliocast.")
 ]
+KeepIdentity = Annotated[
+    bool, typer.Option("--keep-identity", help="Copy the patient's name and identifiers and the study's dates.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 

@@ -1,0 +1,237 @@
+"""The headers of one DICOM series in a folder, checked before a pixel is looked at.
+
+What a header leaves open is refused, not guessed: a wrong guess would draw a contour in the wrong place.
+"""
+
+import struct
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import MediaStorageDirectoryStorage
+
+from gliocast.core import InputError
+from gliocast.data.folders import MAX_NAMES, printable
+
+#: What a target volume is drawn on.
+MODALITIES = ("MR", "CT")
+
+#: Names that only DICOM files have, in lower case: one that isn't DICOM inside is damaged.
+DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
+
+#: What names a patient or a day, by DICOM keyword; read to be kept on request, written nowhere else.
+IDENTITY = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
+)
+
+#: Without these an image lies nowhere, or can't be referred to.
+_REQUIRED = (
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"),
+)
+_OTHERS = ("Modality", "SeriesNumber", "NumberOfFrames", "SharedFunctionalGroupsSequence", "SliceThickness")
+
+#: What pydicom raises for a file that isn't what it claims to be.
+UNREADABLE = (
+    InvalidDicomError,
+    BytesLengthException,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+    OverflowError,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What one image of a series says of itself.
+
+    Args:
+        path: its file.
+        modality: MR or CT.
+        uids: UIDs by keyword.
+        position: center of the first pixel [mm, LPS], shape (3,).
+        orientation: direction cosines of the rows, then of the columns [LPS], shape (6,).
+        pixel_spacing: distance between rows, then between columns [mm], shape (2,).
+        size: number of rows and of columns.
+        thickness: of the slice [mm], None where the file doesn't say.
+        identity: what it says of `IDENTITY`.
+    """
+
+    path: Path
+    modality: str
+    uids: Mapping[str, str]
+    position: np.ndarray
+    orientation: np.ndarray
+    pixel_spacing: np.ndarray
+    size: tuple[int, int]
+    thickness: float | None
+    identity: Mapping[str, str]
+
+
+def series_label(folder: Path) -> str:
+    """A series as messages name it."""
+    return f"series {printable(folder.name or str(folder))}"
+
+
+def read_headers(folder: Path) -> list[Header]:
+    """Headers of the one series in a folder, in the order of file names; subfolders are not searched.
+
+    Files that aren't DICOM, and a DICOMDIR, are passed over.
+
+    Raises:
+        InputError: no such folder, no DICOM, two series, a damaged file, no MR or CT, several frames in one file,
+            compressed pixels, or an image that doesn't say where it lies.
+    """
+    label = series_label(folder)
+    files = _list_files(folder, label)
+    found = [(path, dataset) for path in files if (dataset := _read_header(path, label)) is not None]
+    if not found:
+        names = ", ".join(printable(path.name) for path in files[:MAX_NAMES])
+        raise InputError(
+            label,
+            expected="the DICOM files of one series",
+            got=f"none among {names}" if files else "no file",
+            advice="name the folder in which the images lie",
+        )
+    _require_one_series([dataset for _, dataset in found], label)
+    with refusing_damage(label):
+        return [_header(path, dataset, label) for path, dataset in found]
+
+
+@contextmanager
+def refusing_damage(label: str) -> Iterator[None]:
+    """Turn pydicom's complaints into advice, and keep its warnings from the terminal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except UNREADABLE as error:
+            reason = printable(" ".join(str(error).split())) or type(error).__name__
+            raise InputError(
+                label, expected="readable DICOM", got=reason[:200], advice="export or copy the series again"
+            ) from error
+
+
+def file_in(label: str, path: Path) -> str:
+    """A file of a series as messages name it."""
+    return f"{label} ({printable(path.name)})"
+
+
+def _list_files(folder: Path, label: str) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+        return [path for path in entries if not path.name.startswith(".") and path.is_file()]
+    except FileNotFoundError:
+        got = "no such folder"
+    except NotADirectoryError:
+        got = "a file"
+    except (OSError, ValueError) as error:
+        got = f"one that can't be read ({printable(getattr(error, 'strerror', None) or str(error))})"
+    raise InputError(label, expected="the folder of one series", got=got, advice="check the path")
+
+
+def _read_header(path: Path, label: str) -> pydicom.FileDataset | None:
+    """All that is of use of a header, and its file's meta information; None for a file that isn't an image."""
+    with refusing_damage(file_in(label, path)):
+        try:
+            dataset = pydicom.dcmread(
+                path, stop_before_pixels=True, specific_tags=[*_REQUIRED, *_OTHERS, *IDENTITY, "SpecificCharacterSet"]
+            )
+        except InvalidDicomError:
+            if path.suffix.lower() in DICOM_ENDINGS:
+                raise
+            return None
+        is_directory = dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
+        return None if is_directory else dataset
+
+
+def _require_one_series(datasets: list[pydicom.FileDataset], label: str) -> None:
+    counts = Counter(str(dataset.get("SeriesInstanceUID", "")) for dataset in datasets)
+    if len(counts) > 1:
+        kinds = {str(dataset.get("SeriesInstanceUID", "")): dataset for dataset in datasets}
+        parts = [
+            f"{printable(str(kinds[uid].get('Modality', 'unknown')))} series "
+            f"{printable(str(kinds[uid].get('SeriesNumber') or 'without number'))} ({count} files)"
+            for uid, count in counts.most_common(MAX_NAMES)
+        ]
+        raise InputError(
+            label,
+            expected="one series",
+            got=f"{len(counts)}: {', '.join(parts)}",
+            advice="move all but one to other folders",
+        )
+
+
+def _header(path: Path, dataset: pydicom.FileDataset, label: str) -> Header:
+    subject = file_in(label, path)
+    modality = printable(str(dataset.get("Modality", "none")))
+    if modality not in MODALITIES:
+        raise InputError(subject, expected="MR or CT images", got=f"modality {modality}", advice="pass the scan itself")
+    if int(dataset.get("NumberOfFrames") or 1) > 1 or "SharedFunctionalGroupsSequence" in dataset:
+        raise InputError(
+            subject,
+            expected="one image per file",
+            got="a multi-frame (enhanced) image",
+            advice="split it first, e.g. with dcm4che's emf2sf",
+        )
+    _require_plain_pixels(dataset, subject)
+    missing = [name for name in _REQUIRED if dataset.get(name) in (None, "")]
+    if missing:
+        raise InputError(
+            subject,
+            expected="an image that says what it is and where it lies",
+            got=f"no {', '.join(missing)}",
+            advice="export the original series, not a copy for display",
+        )
+    thickness = dataset.get("SliceThickness")
+    return Header(
+        path=path,
+        modality=modality,
+        uids={name: str(dataset[name].value) for name in _REQUIRED if name.endswith("UID")},
+        position=_numbers(dataset, "ImagePositionPatient", 3, subject),
+        orientation=_numbers(dataset, "ImageOrientationPatient", 6, subject),
+        pixel_spacing=_numbers(dataset, "PixelSpacing", 2, subject),
+        size=(int(dataset.Rows), int(dataset.Columns)),
+        thickness=None if thickness in (None, "") else float(thickness),
+        identity={name: str(dataset[name].value) for name in IDENTITY if dataset.get(name) not in (None, "")},
+    )
+
+
+def _require_plain_pixels(dataset: pydicom.FileDataset, subject: str) -> None:
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if syntax is None or not syntax.is_transfer_syntax:
+        raise InputError(
+            subject,
+            expected="a known transfer syntax",
+            got="none" if syntax is None else printable(str(syntax)),
+            advice="export the series again, uncompressed",
+        )
+    if syntax.is_compressed:
+        raise InputError(
+            subject,
+            expected="uncompressed pixels",
+            got=f"transfer syntax {syntax.name}",
+            advice="decompress the series first, e.g. with gdcmconv --raw",
+        )
+
+
+def _numbers(dataset: pydicom.FileDataset, name: str, count: int, subject: str) -> np.ndarray:
+    """A value of several numbers, all finite."""
+    values = np.array(dataset[name].value, dtype=np.float64).reshape(-1)
+    if len(values) != count or not np.isfinite(values).all():
+        shown = "\\".join(f"{value:g}" for value in values)
+        raise InputError(subject, expected=f"{count} numbers as {name}", got=shown, advice="export the series again")
+    return values

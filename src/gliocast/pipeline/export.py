@@ -1,0 +1,173 @@
+"""Targets and densities of a results folder to DICOM, on the series that is planned on: composition only."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gliocast.core import InputError, Monitor, Silence, Volume
+from gliocast.data import read_integers, read_volume, whole_file
+from gliocast.data.dicom import Series, read_series
+from gliocast.data.dicom_images import Segment, write_parametric_map, write_segmentation
+from gliocast.data.folders import printable
+from gliocast.data.placement import place, place_mask
+from gliocast.data.sidecar import read_sidecar
+from gliocast.pipeline.maps import require_fractions
+from gliocast.planning.contours import LEVEL
+from gliocast.planning.rtstruct import Outlined, roi_kind, roi_name, write_rtstruct
+
+#: Files that are targets: what `gliocast plan` and `gliocast run` write, and others named alike.
+_TARGET_FILE = re.compile(r"((?:gtv|ctv|ptv)(?:_\w+)?)\.nii\.gz")
+_DENSITY_FILE = "density.nii.gz"
+
+#: Relative difference between the volume of a mask and that between its contours worth a word [1].
+_NOTABLE = 0.05
+
+
+@dataclass(frozen=True)
+class Export:
+    """What to bring where.
+
+    Args:
+        plan: folder that `gliocast plan` or `gliocast run` wrote.
+        series: folder with the DICOM series.
+        out: file to write.
+        planned_on: sidecar of the scan that was planned on where that isn't the series; its frame of reference has to
+            be that of the series, and what lies in the folder is interpolated.
+        keep_identity: whether name, identifiers and dates of the series are copied.
+        monitor: told of the stages, and of warnings.
+    """
+
+    plan: Path
+    series: Path
+    out: Path
+    planned_on: Path | None = None
+    keep_identity: bool = False
+    monitor: Monitor = field(default_factory=Silence)
+
+
+def export_rtstruct(request: Export) -> tuple[Outlined, ...]:
+    """Write all targets of a folder as an RT Structure Set.
+
+    Raises:
+        InputError: no target, an empty one, one on another grid or frame, or beyond the series; a series that
+            `read_series` refuses.
+    """
+    with _opened(request) as (series, path):
+        sizes, masks = {}, {}
+        for name, mask, placed in _targets(request, series):
+            sizes[name] = np.count_nonzero(mask.data) * mask.grid.voxel_volume / 1000
+            masks[name] = placed
+        request.monitor.begin("write")
+        drawn = write_rtstruct(path, masks, series, keep_identity=request.keep_identity)
+    for structure in drawn:
+        size = sizes[structure.name]
+        if abs(structure.contour_ml - size) > _NOTABLE * size:
+            request.monitor.note(
+                f"warning: {structure.name} measures {size:.3g} ml, its contours {structure.contour_ml:.3g} ml: "
+                "the series is coarse for it"
+            )
+    return drawn
+
+
+def export_segmentation(request: Export) -> tuple[str, ...]:
+    """Write all targets of a folder as a DICOM Segmentation, and return their names; raises as `export_rtstruct`."""
+    with _opened(request) as (series, path):
+        segments = [
+            Segment(name, roi_kind(name), Volume(placed.data > LEVEL, placed.grid))
+            for name, _, placed in _targets(request, series)
+        ]
+        request.monitor.begin("write")
+        write_segmentation(path, segments, series, keep_identity=request.keep_identity)
+    return tuple(segment.name for segment in segments)
+
+
+def export_density(request: Export) -> None:
+    """Write the density of a folder as a DICOM Parametric Map; raises as `export_rtstruct`."""
+    with _opened(request) as (series, path):
+        density = read_volume(request.plan / _DENSITY_FILE, "density")
+        require_fractions(density, "density")
+        placed = place(density, series, "density", frame_uid=_frame(request, density, "density"))
+        request.monitor.begin("write")
+        limited = Volume(np.clip(placed.data, 0, 1), placed.grid)
+        write_parametric_map(path, limited, series, keep_identity=request.keep_identity)
+
+
+@contextmanager
+def _opened(request: Export) -> Iterator[tuple[Series, Path]]:
+    """The series, and where to write to while all goes well."""
+    if not request.out.name.endswith(".dcm"):
+        raise InputError(
+            "output",
+            expected="a name that ends in .dcm",
+            got=printable(request.out.name) or "nothing",
+            advice="rename it",
+        )
+    with whole_file(request.out) as path:
+        request.monitor.begin("read")
+        series = read_series(request.series)
+        for warning in series.warnings:
+            request.monitor.note(f"warning: {warning}")
+        yield series, path
+
+
+def _targets(request: Export, series: Series) -> Iterator[tuple[str, Volume, Volume]]:
+    """Name, mask and mask on the series of each target of the folder, GTV before CTV before PTV."""
+    found: set[str] = set()
+    for path in _target_files(request.plan):
+        target = path.name.removesuffix(".nii.gz")
+        name = roi_name(target)
+        roi_kind(name)
+        if name.casefold() in found:
+            raise InputError(
+                f"folder {printable(request.plan.name)}",
+                expected="targets whose structures have different names",
+                got=f"two {name}",
+                advice="move one elsewhere",
+            )
+        found.add(name.casefold())
+        mask = _mask(path, target)
+        yield name, mask, place_mask(mask, series, target, frame_uid=_frame(request, mask, target))
+
+
+def _target_files(folder: Path) -> list[Path]:
+    label = f"folder {printable(folder.name or str(folder))}"
+    try:
+        files = sorted(path for path in folder.iterdir() if _TARGET_FILE.fullmatch(path.name))
+    except OSError as error:
+        raise InputError(
+            label,
+            expected="a folder with targets",
+            got=printable(error.strerror or str(error)),
+            advice="check the path",
+        ) from error
+    if not files:
+        raise InputError(
+            label,
+            expected="targets such as gtv.nii.gz and ctv_model.nii.gz",
+            got="none",
+            advice="name the folder that plan or run wrote",
+        )
+    return sorted(files, key=lambda path: ("gtv", "ctv", "ptv").index(path.name[:3]))
+
+
+def _mask(path: Path, target: str) -> Volume:
+    volume = read_integers(path, target)
+    low, high = int(volume.data.min()), int(volume.data.max())
+    if low < 0 or high > 1:
+        raise InputError(
+            target, expected="a mask of 0 and 1", got=f"{low} to {high}", advice="pass one target per file"
+        )
+    return Volume(volume.data > 0, volume.grid)
+
+
+def _frame(request: Export, volume: Volume, subject: str) -> str | None:
+    """The frame of reference that what was planned lies in, where a sidecar says so."""
+    if request.planned_on is None:
+        return None
+    grid, frame_uid = read_sidecar(request.planned_on)
+    grid.require_same(volume.grid, subject)
+    return frame_uid
