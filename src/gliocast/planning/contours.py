@@ -18,14 +18,14 @@ from typing import cast
 import contourpy
 import numpy as np
 
-from gliocast.core import InputError, Volume
+from gliocast.core import Box, InputError, Volume, bounding_box
 
 #: Where a linearly interpolated mask ends [1].
 LEVEL = 0.5
 #: What no share exceeds [1]: the upper end of what is inside.
 _ABOVE_ALL = 2.0
 #: Distance below which two points are one, and twice the area below which three are a line [voxels]: rounding.
-_COLLINEAR = 1e-9
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +62,18 @@ def outline(mask: Volume, subject: str) -> tuple[Contour, ...]:
     if not 0 <= low <= high <= 1:
         raise InputError(subject, expected="a mask", got=f"values from {low:g} to {high:g}", advice="threshold it")
     found = []
-    for position in np.flatnonzero((data > LEVEL).any(axis=(0, 1))):
-        # contourpy has rows first: points come as (second index, first index)
-        plane = np.pad(data[:, :, position].T.astype(np.float64), 1)
-        filled = contourpy.contour_generator(z=plane, fill_type="OuterOffset").filled(LEVEL, _ABOVE_ALL)
+    inside = data > LEVEL
+    box = bounding_box(inside).grown((1, 1, 0), data.shape) if inside.any() else Box((0, 0, 0), (0, 0, 0))
+    corner = np.array(box.lower[:2], dtype=np.float64)
+    # slices first, and rows before columns: contourpy's points are (second index, first index)
+    planes = np.ascontiguousarray(data[box.slices].transpose(2, 1, 0), dtype=np.float64)
+    for position, plane in enumerate(planes, start=box.lower[2]):
+        padded = np.pad(plane, 1)
+        filled = contourpy.contour_generator(z=padded, fill_type="OuterOffset").filled(LEVEL, _ABOVE_ALL)
         polygons, offsets = cast(tuple[list[np.ndarray], list[np.ndarray]], filled)
         for points, ends in zip(polygons, offsets, strict=True):
-            loops = [points[a : b - 1] - 1.0 for a, b in pairwise(ends)]
-            found.append(Contour(int(position), keyhole(loops[0], loops[1:])))
+            loops = [points[a : b - 1] + (corner - 1) for a, b in pairwise(ends)]
+            found.append(Contour(position, keyhole(loops[0], loops[1:])))
     contours = tuple(contour for contour in found if len(contour.points) >= 3)
     if not contours:
         raise InputError(
@@ -92,7 +96,7 @@ def keyhole(outer: np.ndarray, holes: list[np.ndarray]) -> np.ndarray:
         ring = np.roll(hole, -start, axis=0)
         edge, gate = _first_to_the_left(merged, ring[0])
         channel = [gate[None], ring, ring[:1], gate[None]]
-        merged = np.concatenate([merged[: edge + 1], *channel, merged[edge + 1 :]])
+        merged = _without_repeats(np.concatenate([merged[: edge + 1], *channel, merged[edge + 1 :]]))
     return merged
 
 
@@ -114,9 +118,14 @@ def _first_to_the_left(points: np.ndarray, origin: np.ndarray) -> tuple[int, np.
     return int(crossing[nearest]), np.array([at[nearest], origin[1]])
 
 
+def _without_repeats(points: np.ndarray) -> np.ndarray:
+    """The polygon without points twice in a row."""
+    return points[np.abs(points - np.roll(points, 1, axis=0)).max(axis=1) > _ROUNDING]
+
+
 def _without_collinear(points: np.ndarray) -> np.ndarray:
-    """The polygon without points twice in a row, and without those on the line through their neighbors."""
-    points = points[np.abs(points - np.roll(points, 1, axis=0)).max(axis=1) > _COLLINEAR]
+    """The polygon without points on the line through their neighbors."""
+    points = _without_repeats(points)
     before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
     turn = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
-    return points[np.abs(turn) > _COLLINEAR]
+    return points[np.abs(turn) > _ROUNDING]
