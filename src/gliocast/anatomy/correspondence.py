@@ -33,6 +33,27 @@ class Correspondence:
         index = self.grid.voxel_from_world(points).T
         return np.stack([ndimage.map_coordinates(part, index, order=1, mode="nearest") for part in self.coordinates], 1)
 
+    def completed(self) -> "Correspondence":
+        """The same map; where it leads out of the atlas' field of view, as the nearest node that it leads into."""
+        unknown = (self.coordinates == 0).all(axis=0)  # what a registration leaves there
+        if not unknown.any() or unknown.all():
+            return self
+        nearest = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
+        return Correspondence(self.coordinates[(slice(None), *nearest)], self.grid)
+
+    def upsampled(self, nodes: np.ndarray, grid: Grid) -> np.ndarray:
+        """What is known at the nodes on a grid with the same axes, linear, float32.
+
+        Args:
+            nodes: a field on this map's nodes.
+            grid: the patient's, of whose voxels the nodes are every few.
+        """
+        index_map = np.linalg.inv(self.grid.affine) @ grid.affine
+        scale, offset = np.diag(index_map[:3, :3]), index_map[:3, 3]
+        return ndimage.affine_transform(
+            nodes, scale, offset, output_shape=grid.shape, output=np.float32, order=1, mode="nearest"
+        )
+
     def in_patient(self, point: np.ndarray) -> np.ndarray:
         """Point of the patient's world that lies at a point of the atlas, (3,) [mm, RAS]; Newton's method.
 

@@ -1,5 +1,7 @@
 """Radiotherapy target volumes: the guidelines', the model's, and what each covers."""
 
+from gliocast.planning.barriers import Barriers, barriers_from_atlas
+from gliocast.planning.caution import caution
 from gliocast.planning.coverage import (
     CoverageCurve,
     PlanComparison,
@@ -8,27 +10,70 @@ from gliocast.planning.coverage import (
     covered_fraction,
 )
 from gliocast.planning.ctv import isovolumetric_ctv, make_plan
+from gliocast.planning.guidelines import (
+    EORTC,
+    ESTRO_EANO,
+    GUIDELINES,
+    RTOG,
+    Guideline,
+    GuidelineTargets,
+    Phase,
+    find_guideline,
+    guideline_targets,
+)
 from gliocast.planning.margins import (
     ESTRO_EANO_MARGIN_MM,
     expand,
     gross_tumor_volume,
+    planning_target_volume,
     standard_ctv,
     treatable_region,
     ventricles,
 )
+from gliocast.planning.sampled import SampledDensity
+from gliocast.planning.shape import TargetShape, surface_area, target_shape
+from gliocast.planning.targets import (
+    CoverageTarget,
+    coverage_target,
+    fixed_volume_target,
+    isodensity_target,
+    smoothed_target,
+)
 
 __all__ = [
+    "EORTC",
+    "ESTRO_EANO",
     "ESTRO_EANO_MARGIN_MM",
+    "GUIDELINES",
+    "RTOG",
+    "Barriers",
     "CoverageCurve",
+    "CoverageTarget",
+    "Guideline",
+    "GuidelineTargets",
+    "Phase",
     "PlanComparison",
+    "SampledDensity",
+    "TargetShape",
+    "barriers_from_atlas",
+    "caution",
     "compare_plans",
     "coverage_curve",
+    "coverage_target",
     "covered_fraction",
     "expand",
+    "find_guideline",
+    "fixed_volume_target",
     "gross_tumor_volume",
+    "guideline_targets",
+    "isodensity_target",
     "isovolumetric_ctv",
     "make_plan",
+    "planning_target_volume",
+    "smoothed_target",
     "standard_ctv",
+    "surface_area",
+    "target_shape",
     "treatable_region",
     "ventricles",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from gliocast.core import Anatomy, Density, InputError, LabelMap, Plan, dice
 from gliocast.core.volume import require_shape
+from gliocast.planning.barriers import Barriers
 from gliocast.planning.margins import distance_from, gross_tumor_volume, require_margin, treatable_region
 
 MM3_PER_ML = 1000.0
@@ -122,18 +123,20 @@ def coverage_curve(
     labels: LabelMap,
     anatomy: Anatomy,
     *,
+    barriers: Barriers | None = None,
     widest_margin_mm: float = WIDEST_MARGIN_MM,
     num_points: int = 81,
 ) -> CoverageCurve:
     """Covered share against volume: a uniform margin growing from the GTV, and density level sets of equal volume.
 
-    Both families are confined to the same region as the plans (brain without ventricles). Of all volumes of one size
+    Both families are confined to the same region as the plans (brain without ventricles and barriers). Of all volumes of one size
     the level set covers most, so its curve bounds the other from above; by how much is the question.
 
     Args:
         density: expected tumor-cell density.
         labels: the segmentation on the same grid.
         anatomy: tissue on the same grid.
+        barriers: falx and tentorium on the same grid, if the plans know of them.
         widest_margin_mm: where the curve ends [mm], 0 < margin <= 50.
         num_points: how many margins, evenly spaced from 0.
 
@@ -144,8 +147,8 @@ def coverage_curve(
     labels.grid.require_same(density.grid, "density")
     share_per_voxel = density.grid.voxel_volume / _require_burden(density)
     gtv, _ = gross_tumor_volume(labels)
-    region = treatable_region(labels, anatomy)
-    distance = distance_from(gtv, labels.grid, reach_mm=widest_margin_mm)
+    region = treatable_region(labels, anatomy, barriers)
+    distance = distance_from(gtv, labels.grid, reach_mm=widest_margin_mm, barriers=barriers)
     near = region & np.isfinite(distance)
     order = np.argsort(distance[near], kind="stable")
     margins = np.linspace(0.0, widest_margin_mm, num_points)

@@ -8,6 +8,7 @@ import numpy as np
 
 from gliocast.core import Anatomy, Density, Grid, InputError, LabelMap, Plan
 from gliocast.core.volume import require_shape
+from gliocast.planning.barriers import Barriers
 from gliocast.planning.margins import (
     ESTRO_EANO_MARGIN_MM,
     distance_from,
@@ -39,26 +40,56 @@ def isovolumetric_ctv(density: Density, *, reference: np.ndarray, within: np.nda
     """
     require_shape(reference, density.grid, "reference plan")
     require_shape(within, density.grid, "region to stay within")
-    num_voxels, num_available = int(np.count_nonzero(reference)), int(np.count_nonzero(within))
+    num_voxels = int(np.count_nonzero(reference))
+    require_room("reference plan", num_voxels, int(np.count_nonzero(within)))
+    require_finite(density)
+    return highest(density.data, num_voxels, within=within, near=reference, grid=density.grid)
+
+
+def highest(values: np.ndarray, count: int, *, within: np.ndarray, near: np.ndarray, grid: Grid) -> np.ndarray:
+    """The `count` voxels of a region with the highest values, bool.
+
+    Args:
+        values: shape of the grid, no NaN within the region.
+        count: at most as many as the region has.
+        within: bool, shape of the grid.
+        near: bool, shape of the grid; where all values tie, the voxels nearest to it are taken.
+        grid: where all of them lie.
+    """
+    inside = values[within]
+    level = np.partition(inside, len(inside) - count)[len(inside) - count]
+    chosen = within & (values > level)
+    tied = within & (values == level)
+    num_missing = count - int(np.count_nonzero(chosen))
+    chosen[_nearest(tied, chosen if chosen.any() else near, grid, num_missing)] = True
+    return chosen
+
+
+def require_room(subject: str, num_voxels: int, num_available: int) -> None:
+    """Raise InputError unless a target holds a voxel and fits into the brain."""
     if not 0 < num_voxels <= num_available:
         raise InputError(
-            "reference plan",
+            subject,
             expected=f"between 1 and {num_available} voxels, all that the brain has",
             got=f"{num_voxels}",
             advice="check that plan and brain mask belong to the same scan",
         )
-    values = density.data[within]
-    if not np.isfinite(values).all():
+
+
+def require_finite(density: Density) -> None:
+    """Raise InputError unless a density is a number everywhere."""
+    if not np.isfinite(density.data).all():
         raise InputError("density", expected="finite numbers", got="NaN or infinity", advice="simulate it anew")
-    level = np.partition(values, num_available - num_voxels)[num_available - num_voxels]
-    chosen = within & (density.data > level)
-    tied = within & (density.data == level)
-    num_missing = num_voxels - int(np.count_nonzero(chosen))
-    chosen[_nearest(tied, chosen if chosen.any() else reference, density.grid, num_missing)] = True
-    return chosen
 
 
-def make_plan(labels: LabelMap, anatomy: Anatomy, density: Density, *, margin_mm: float = ESTRO_EANO_MARGIN_MM) -> Plan:
+def make_plan(
+    labels: LabelMap,
+    anatomy: Anatomy,
+    density: Density,
+    *,
+    margin_mm: float = ESTRO_EANO_MARGIN_MM,
+    barriers: Barriers | None = None,
+) -> Plan:
     """The standard plan and the model's plan of exactly the same volume.
 
     Args:
@@ -66,6 +97,7 @@ def make_plan(labels: LabelMap, anatomy: Anatomy, density: Density, *, margin_mm
         anatomy: tissue on the same grid.
         density: expected tumor-cell density on the same grid.
         margin_mm: uniform margin of the standard plan [mm], 0 < margin <= 50.
+        barriers: falx and tentorium on the same grid, if known; they shape the standard plan, and neither lies in them.
 
     Returns:
         Plan with the volumes ``gtv``, ``ctv_standard`` and ``ctv_model``.
@@ -76,8 +108,8 @@ def make_plan(labels: LabelMap, anatomy: Anatomy, density: Density, *, margin_mm
     require_margin(margin_mm)
     labels.grid.require_same(density.grid, "density")
     gtv, _ = gross_tumor_volume(labels)
-    region = treatable_region(labels, anatomy)
-    standard = expand(gtv, labels.grid, margin_mm, region)
+    region = treatable_region(labels, anatomy, barriers)
+    standard = expand(gtv, labels.grid, margin_mm, region, barriers)
     model = isovolumetric_ctv(density, reference=standard, within=region)
     return Plan({"gtv": gtv, "ctv_standard": standard, "ctv_model": model}, labels.grid, margin_mm)
 

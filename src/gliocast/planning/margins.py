@@ -4,7 +4,9 @@ A margin is a distance in millimeters between voxel centers, computed exactly (E
 grid's own spacing), never a number of voxels.
 
 Source: Niyazi et al. 2023, "ESTRO-EANO guideline on target delineation and radiotherapy details for glioblastoma":
-GTV = resection cavity and residual enhancing tumor, CTV = GTV + 15 mm, cropped at the anatomical barriers.
+GTV = resection cavity and residual enhancing tumor, CTV = GTV + 15 mm, cropped at the anatomical barriers. Skull and
+ventricles crop what a straight margin reaches; around falx and tentorium the margin is measured along paths that they
+don't cut (`Barriers`), so that a target goes through the corpus callosum, and no farther there than its margin.
 """
 
 import numpy as np
@@ -12,11 +14,16 @@ from scipy import ndimage
 
 from gliocast.core import Anatomy, Grid, InputError, LabelMap, bounding_box
 from gliocast.core.volume import require_shape
+from gliocast.planning.barriers import Barriers
+from gliocast.planning.geodesic import shortest_paths
 
 #: GTV to CTV [mm]: ESTRO-EANO 2023. (EORTC 2016 used 20 mm, RTOG 20 to 25 mm.)
 ESTRO_EANO_MARGIN_MM = 15.0
 #: No guideline grows a brain tumor by more than this [mm]; anything larger is a slip of units.
 LARGEST_MARGIN_MM = 50.0
+
+#: No mask lets a head move by more than this [mm]; a larger PTV margin is a slip of units.
+LARGEST_PTV_MARGIN_MM = 10.0
 
 #: Fluid nearer to the surface of the brain than this is taken for a sulcus or a cistern [mm]. Set on MNI152 and two
 #: TCGA patients: the temporal and occipital horns begin at about 15 mm, most sulci end there.
@@ -96,20 +103,29 @@ def ventricles(anatomy: Anatomy) -> np.ndarray:
     return mask
 
 
-def treatable_region(labels: LabelMap, anatomy: Anatomy) -> np.ndarray:
-    """Where a target volume may lie: brain without ventricles, and the gross tumor volume wherever it is, bool."""
+def treatable_region(labels: LabelMap, anatomy: Anatomy, barriers: Barriers | None = None) -> np.ndarray:
+    """Where a target volume may lie, bool: brain without ventricles and barriers, and the GTV wherever it is."""
     labels.grid.require_same(anatomy.grid, "anatomy")
     gtv, _ = gross_tumor_volume(labels)
-    return (anatomy.brain & ~ventricles(anatomy)) | gtv
+    region = anatomy.brain & ~ventricles(anatomy)
+    if barriers is not None:
+        labels.grid.require_same(barriers.grid, "barriers")
+        region &= ~barriers.wall
+    return region | gtv
 
 
-def distance_from(mask: np.ndarray, grid: Grid, *, reach_mm: float) -> np.ndarray:
-    """Euclidean distance from each voxel's center to the nearest one of `mask` [mm]; inf beyond `reach_mm`.
+def distance_from(
+    mask: np.ndarray, grid: Grid, *, reach_mm: float, barriers: Barriers | None = None
+) -> np.ndarray:
+    """Distance from each voxel's center to the nearest one of `mask` [mm]; inf beyond `reach_mm`.
+
+    Euclidean, or with barriers the length of the shortest path that passes through none (inf in the barriers).
 
     Args:
         mask: bool, shape of the grid, not empty.
         grid: where it lies; its axes are taken as orthogonal.
         reach_mm: how far distances are needed [mm]; only the box around the mask grown by it is swept.
+        barriers: on the same grid; open where the mask lies in them.
 
     Returns:
         float32, shape of the grid.
@@ -121,22 +137,30 @@ def distance_from(mask: np.ndarray, grid: Grid, *, reach_mm: float) -> np.ndarra
     box = bounding_box(mask).grown((x, y, z), grid.shape).slices
     distance = np.full(grid.shape, np.inf, dtype=np.float32)
     # compared in float32 on both sides: 15 steps of 0.9 mm are 13.5 mm, not 13.500000000000002
-    near = ndimage.distance_transform_edt(~mask[box], sampling=grid.spacing).astype(np.float32)
+    if barriers is None:
+        near = ndimage.distance_transform_edt(~mask[box], sampling=grid.spacing).astype(np.float32)
+    else:
+        grid.require_same(barriers.grid, "barriers")
+        wall = barriers.wall[box]
+        near = shortest_paths(mask[box], wall, spacing=grid.spacing, reach_mm=reach_mm).astype(np.float32)
     distance[box] = np.where(near <= np.float32(reach_mm), near, np.float32(np.inf))
     return distance
 
 
-def expand(mask: np.ndarray, grid: Grid, margin_mm: float, within: np.ndarray) -> np.ndarray:
+def expand(
+    mask: np.ndarray, grid: Grid, margin_mm: float, within: np.ndarray, barriers: Barriers | None = None
+) -> np.ndarray:
     """Every voxel of `within` whose center lies within `margin_mm` of a voxel center of `mask`.
 
-    The mask itself stays only where it lies in `within`. Distances pass straight through barriers (from one
-    hemisphere into the other across the falx), as a geometric expansion in a planning system does.
+    The mask itself stays only where it lies in `within`. Without barriers distances pass straight from one hemisphere
+    into the other, as a geometric expansion in a planning system does; with them they go around.
 
     Args:
         mask: bool, shape of the grid, not empty.
         grid: where both masks lie.
         margin_mm: distance to grow by [mm], 0 < margin <= 50; 15 by ESTRO-EANO 2023.
         within: bool, shape of the grid.
+        barriers: falx and tentorium on the same grid, if known.
 
     Returns:
         bool, shape of the grid.
@@ -146,18 +170,23 @@ def expand(mask: np.ndarray, grid: Grid, margin_mm: float, within: np.ndarray) -
     """
     require_margin(margin_mm)
     require_shape(within, grid, "region to stay within")
-    return np.isfinite(distance_from(mask, grid, reach_mm=margin_mm)) & within
+    return np.isfinite(distance_from(mask, grid, reach_mm=margin_mm, barriers=barriers)) & within
 
 
-def standard_ctv(labels: LabelMap, anatomy: Anatomy, *, margin_mm: float = ESTRO_EANO_MARGIN_MM) -> np.ndarray:
-    """Standard clinical target volume: GTV + margin, cropped at brain and ventricles; the GTV always stays in.
-
-    Falx and tentorium aren't cropped at (the anatomy doesn't know them).
+def standard_ctv(
+    labels: LabelMap,
+    anatomy: Anatomy,
+    *,
+    margin_mm: float = ESTRO_EANO_MARGIN_MM,
+    barriers: Barriers | None = None,
+) -> np.ndarray:
+    """Standard clinical target volume: GTV + margin, cropped at brain, ventricles and barriers; the GTV stays in.
 
     Args:
         labels: the segmentation.
         anatomy: tissue on the same grid.
         margin_mm: uniform margin [mm], 0 < margin <= 50.
+        barriers: falx and tentorium on the same grid; without them the margin goes straight through.
 
     Returns:
         bool, shape of the grid.
@@ -167,7 +196,19 @@ def standard_ctv(labels: LabelMap, anatomy: Anatomy, *, margin_mm: float = ESTRO
     """
     require_margin(margin_mm)
     gtv, _ = gross_tumor_volume(labels)
-    return expand(gtv, labels.grid, margin_mm, treatable_region(labels, anatomy))
+    return expand(gtv, labels.grid, margin_mm, treatable_region(labels, anatomy, barriers), barriers)
+
+
+def planning_target_volume(ctv: np.ndarray, grid: Grid, margin_mm: float) -> np.ndarray:
+    """CTV + margin in all directions, cropped at nothing but the field of view, bool.
+
+    Args:
+        ctv: bool, shape of the grid, not empty.
+        grid: where it lies.
+        margin_mm: 3 to 5 mm, by how the patient is held and seen (0 < margin <= 10).
+    """
+    require_ptv_margin(margin_mm)
+    return np.isfinite(distance_from(ctv, grid, reach_mm=margin_mm))
 
 
 def require_margin(margin_mm: float) -> None:
@@ -178,4 +219,15 @@ def require_margin(margin_mm: float) -> None:
             expected=f"a length in (0, {LARGEST_MARGIN_MM:g}] mm",
             got=f"{margin_mm:g} mm",
             advice=f"use {ESTRO_EANO_MARGIN_MM:g} mm (ESTRO-EANO 2023) unless your protocol says otherwise",
+        )
+
+
+def require_ptv_margin(margin_mm: float) -> None:
+    """Raise InputError unless 0 < margin <= 10 mm."""
+    if not 0 < margin_mm <= LARGEST_PTV_MARGIN_MM:  # also true for nan
+        raise InputError(
+            "PTV margin",
+            expected=f"a length in (0, {LARGEST_PTV_MARGIN_MM:g}] mm",
+            got=f"{margin_mm:g} mm",
+            advice="use 3 mm, up to 5 mm with a looser mask",
         )

@@ -1,0 +1,33 @@
+"""What must be said beside a model's target, and where its volume alone would mislead."""
+
+import numpy as np
+
+from gliocast.core import Plan
+
+MM3_PER_ML = 1000.0
+
+
+def caution(plan: Plan) -> tuple[str, ...]:
+    """Warnings, a sentence each, without which a plan's model target must not be shown.
+
+    A model that knows of one scan is no reason to treat less than the guideline does: wherever its target is smaller,
+    and wherever it omits what is visible, a person has to read it first.
+
+    Args:
+        plan: with ``gtv``, ``ctv_standard`` and ``ctv_model``.
+    """
+    found = []
+    standard, model = plan.volume("ctv_standard"), plan.volume("ctv_model")
+    if model < standard:
+        found.append(
+            f"THE MODEL'S TARGET IS SMALLER THAN THE GUIDELINE'S ({model / MM3_PER_ML:.1f} ml instead of "
+            f"{standard / MM3_PER_ML:.1f} ml, {100 * (1 - model / standard):.0f} % less): it is no suggestion to treat "
+            "less, for no trial has shown that the model may"
+        )
+    left_out = float(np.count_nonzero(plan["gtv"] & ~plan["ctv_model"])) * plan.grid.voxel_volume
+    if left_out > 0:
+        found.append(
+            f"the model's target leaves out {left_out / MM3_PER_ML:.2f} ml of the gross tumor volume, which no target "
+            "may omit"
+        )
+    return tuple(found)
