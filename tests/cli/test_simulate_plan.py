@@ -100,6 +100,8 @@ def test_plan_writes_targets_on_the_grid_of_the_density(brain, density, tmp_path
         "gtv.nii.gz",
         "ctv_standard.nii.gz",
         "ctv_model.nii.gz",
+        "ptv_standard.nii.gz",
+        "ptv_model.nii.gz",
         "plan.json",
     }
     for path in out.glob("*.nii.gz"):
@@ -202,3 +204,108 @@ def test_plan_of_what_simulate_wrote_needs_nothing_in_between(brain, tmp_path, g
     assert gliocast(*plan_arguments(brain, out), "--quiet").code == 0
     said = json.loads((out / "plan.json").read_text())
     assert 0.9 < said["covered_by_model"] <= 1
+
+
+def test_rtog_writes_both_phases(brain, density, tmp_path, gliocast):
+    out = tmp_path / "plan"
+    outcome = gliocast(*plan_arguments(brain, out), "--guideline", "rtog", "--ptv", 5)
+    assert outcome.code == 0
+    assert "CTV by RTOG, two phases" in outcome.out
+    targets, said = read_plan(out), json.loads((out / "plan.json").read_text())
+    phases = ("standard", "boost", "model")
+    assert set(targets) == {"gtv", "gtv_edema", *(f"{kind}_{name}" for kind in ("ctv", "ptv") for name in phases)}
+    assert (targets["ctv_boost"] <= targets["ctv_standard"]).all()
+    assert [(phase["name"], phase["dose_gy"], phase["num_fractions"]) for phase in said["phases"]] == [
+        ("standard", 46, 23),
+        ("boost", 14, 7),
+    ]
+    assert said["ptv_margin_mm"] == 5
+    assert said["phases"][0]["ptv_ml"] == pytest.approx(targets["ptv_standard"].sum() * SPACING**3 / 1000)
+
+
+@pytest.mark.parametrize(("options", "smaller"), [(("isodensity", 0.4), True), (("fixed-volume", 400), False)])
+def test_smaller_model_target_is_said_in_print_and_in_the_record(options, smaller, brain, density, tmp_path, gliocast):
+    out = tmp_path / "plan"
+    kind, value = options
+    outcome = gliocast(*plan_arguments(brain, out), "--model", kind, "--value", value)
+    assert outcome.code == 0
+    said = json.loads((out / "plan.json").read_text())
+    assert (said["model_ml"] < said["standard_ml"]) == smaller
+    assert ("WARNING: THE MODEL'S TARGET IS SMALLER" in outcome.out) == smaller
+    assert any("SMALLER THAN THE GUIDELINE'S" in sentence for sentence in said["warnings"]) == smaller
+    assert said["model_target"]["kind"] == kind
+    assert said["model_target"]["value"] == value
+
+
+def test_coverage_target_reads_samples_on_a_coarser_grid(brain, density, tmp_path, gliocast):
+    cells = nib.load(density).get_fdata()
+    blocks = [n // 2 for n in SHAPE]
+    inner = cells[: 2 * blocks[0], : 2 * blocks[1], : 2 * blocks[2]]
+    coarse = inner.reshape(blocks[0], 2, blocks[1], 2, blocks[2], 2).mean(axis=(1, 3, 5))
+    affine = affine_of_grid()
+    affine[:3, 3] += affine[:3, :3] @ [0.5, 0.5, 0.5]
+    affine[:3, :3] *= 2
+    path = tmp_path / "samples.nii.gz"
+    save(path, np.stack([coarse, coarse**2], axis=-1).astype(np.float32), affine)
+    out = tmp_path / "plan"
+    options = ["--model", "coverage", "--value", 0.8, "--probability", 0.9, "--samples", path, "--smooth", 2]
+    assert gliocast(*plan_arguments(brain, out), *options, "--quiet").code == 0
+    said = json.loads((out / "plan.json").read_text())
+    assert said["model_target"]["probability"] == 0.9
+    assert 0 <= said["model_target"]["reached_probability"] <= 1
+    assert said["model_target"]["smoothing_mm"] == 2
+    assert said["covered_by_model"] >= 0.78  # of the mean density's, on the fine grid, after smoothing
+
+
+def test_masks_of_barriers_keep_the_plan_on_its_side(brain, density, tmp_path, gliocast):
+    targets = {}
+    wall = np.zeros(SHAPE, np.uint8)
+    core = np.isin(nib.load(brain.seg).get_fdata(), (1, 4))
+    plane = int(np.argwhere(core)[:, 0].max()) + 2
+    wall[plane] = 1
+    falx = save(tmp_path / "falx.nii.gz", wall)
+    for name, options in (("straight", []), ("kept", ["--falx", falx])):
+        out = tmp_path / name
+        assert gliocast(*plan_arguments(brain, out), *options, "--quiet").code == 0
+        targets[name] = read_plan(out)
+    assert not targets["kept"]["ctv_standard"][plane:].any()
+    assert targets["straight"]["ctv_standard"][plane:].any()
+    said = json.loads((tmp_path / "kept" / "plan.json").read_text())
+    assert said["barriers"] == ["falx"]
+    lost = (targets["straight"]["ctv_standard"] & ~targets["kept"]["ctv_standard"]).sum() * SPACING**3 / 1000
+    assert said["barriers_ml"] == pytest.approx(lost)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--guideline", "estro"], "one of estro-eano-2023"),
+        (["--ptv", "0"], "PTV margin"),
+        (["--model", "nonsense"], "one of iso-volume"),
+        (["--model", "isodensity"], "a density in (0, 1) with --model isodensity, got none"),
+        (["--value", "3"], "none with --model iso-volume"),
+        (["--model", "isodensity", "--value", "0.999"], "one that some voxel reaches"),
+        (["--model", "isodensity", "--value", "1.5"], "a number in (0, 1)"),
+        (["--model", "fixed-volume", "--value", "99999"], "the brain"),
+        (["--model", "fixed-volume", "--value", "0.1"], "the gross tumor volume"),
+        (["--model", "coverage", "--value", "1"], "share to cover"),
+        (["--model", "coverage", "--value", "0.9", "--probability", "1"], "probability to cover it"),
+        (["--model", "coverage", "--value", "0.9"], "pass --samples"),
+        (["--smooth", "0"], "smoothing"),
+        (["--falx", "absent.nii.gz"], "no such file"),
+    ],
+)
+def test_wrong_target_is_refused(options, said, brain, density, tmp_path, refused):
+    assert said in refused(*plan_arguments(brain, tmp_path / "plan"), *options, "--quiet")
+
+
+def test_empty_or_shifted_barrier_is_refused(brain, density, tmp_path, refused):
+    empty = save(tmp_path / "empty.nii.gz", np.zeros(SHAPE, np.uint8))
+    assert "at least one voxel" in refused(*plan_arguments(brain, tmp_path / "plan"), "--falx", empty, "--quiet")
+    affine = affine_of_grid()
+    affine[0, 3] += 1.0
+    wall = np.zeros(SHAPE, np.uint8)
+    wall[5] = 1
+    shifted = save(tmp_path / "shifted.nii.gz", wall, affine)
+    message = refused(*plan_arguments(brain, tmp_path / "plan"), "--tentorium", shifted, "--quiet")
+    assert "the grid of its companions" in message

@@ -18,14 +18,16 @@ from gliocast.pipeline import (
     Ending,
     Findings,
     Stopwatch,
+    TargetChoices,
     Tissue,
     deliver,
+    plan_targets,
     run,
     run_demo,
     simulate_to_folder,
 )
 from gliocast.pipeline.methods import Fit, find_method
-from gliocast.planning import make_plan
+from gliocast.planning import Barriers
 from gliocast.problem import (
     EXCEEDED_DENSITIES,
     PredictiveCheck,
@@ -64,6 +66,8 @@ def make_findings(patient):
         stages={"acceptance": np.array([0.3, np.nan])},
     )
     method = find_method("laplace")
+    planes = [np.broadcast_to(index == 20, visit.grid.shape) for index in np.indices(visit.grid.shape)]
+    barriers = Barriers({"falx": planes[0], "tentorium": planes[2]}, visit.grid)
     exceedance = {level: (data > level).astype(np.float32) for level in EXCEEDED_DENSITIES}
     return Findings(
         visit=visit,
@@ -78,8 +82,10 @@ def make_findings(patient):
             visit.grid,
         ),
         misfit=misfit(visit.labels, data, TRUTH.t1c_threshold, TRUTH.flair_threshold),
-        plan=make_plan(visit.labels, anatomy, density, margin_mm=15.0),
+        planned=plan_targets(visit.labels, anatomy, density, TargetChoices(margin_mm=15.0), barriers=barriers),
         warnings=(),
+        barriers=barriers,
+        samples=(density,),
     )
 
 
@@ -100,6 +106,7 @@ def results(small_patient_template, tmp_path_factory):
         patch.setattr(deliver, "personalize", stages)
         run_demo(digital, out / "demo", monitor=watch("patient"))
         patch.setattr("gliocast.report.html.make_figures", lambda _: {})  # those of the demo are the same and one more
+        findings = replace(findings, samples=())
         run(patient, out / "run", monitor=watch("read"))
         unread = replace(findings.visit, labels=replace(findings.visit.labels, path=None))  # the network made them
         findings = replace(findings, visit=unread)

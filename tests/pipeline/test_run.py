@@ -254,6 +254,8 @@ def test_provenance_is_enough_to_repeat_the_run(first, patient_folder):
         "method": "laplace",
         "num_samples": None,
         "resume": True,
+        "barriers": True,
+        "keep_samples": False,
     }
     assert record["label_schema"] == "brats-2021"
     endings = {"t1": "t1", "t1c": "t1ce", "t2": "t2", "flair": "flair", "seg": "seg"}

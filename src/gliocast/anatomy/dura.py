@@ -89,8 +89,8 @@ class Dura:
         planes = self.crossing[:, :2] @ np.stack([y, z]) + self.crossing[:, 2:]
         falx[falx] = (planes.max(axis=0) > 0) & (below[falx] <= 0)
         x, y, _ = _places(tentorium, known, grid)
-        notch = ((x - _NOTCH_CENTER[0]) / _NOTCH_HALF_AXES[0]) ** 2 + ((y - _NOTCH_CENTER[1]) / _NOTCH_HALF_AXES[1]) ** 2
-        tentorium[tentorium] = notch > 1
+        from_center = np.stack([x, y], axis=-1) - _NOTCH_CENTER
+        tentorium[tentorium] = np.linalg.norm(from_center / _NOTCH_HALF_AXES, axis=-1) > 1
         return falx, tentorium
 
 
@@ -123,7 +123,7 @@ def between(signed: np.ndarray) -> np.ndarray:
 @njit(cache=True)
 def _between(signed: np.ndarray) -> np.ndarray:
     layer = np.zeros(signed.shape, np.bool_)
-    rows, columns, depth = signed.shape
+    rows, columns, _ = signed.shape
     for i in range(rows):
         for j in range(columns):
             here = signed[i, j]

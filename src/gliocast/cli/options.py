@@ -28,6 +28,12 @@ Samples = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume/--fresh", help="Go on with what an interrupted run of the same kept, or drop it.")
 ]
+KeepTo = Annotated[
+    bool, typer.Option("--barriers/--no-barriers", help="Margins keep to falx and tentorium, as the atlas gives them.")
+]
+KeepSamples = Annotated[
+    bool, typer.Option("--keep-samples", help="Write the densities of the posterior samples, for `plan --samples`.")
+]
 Mirrored = Annotated[
     bool, typer.Option("--mirrored", help="Look at left and right exchanged, too, and average: twice the time.")
 ]

@@ -1,13 +1,17 @@
 """``gliocast plan``: target volumes from a density and a segmentation."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gliocast.cli import options as opt
 from gliocast.cli.progress import watching
 from gliocast.core import RESEARCH_NOTICE
+
+if TYPE_CHECKING:
+    from gliocast.pipeline import PlannedTargets
+    from gliocast.planning import PlanComparison
 
 
 def plan(
@@ -18,27 +22,62 @@ def plan(
     csf: Annotated[Path, typer.Option(help="Probability of cerebrospinal fluid.")],
     out: Annotated[Path, typer.Option(help="Folder for the target volumes.")] = Path("gliocast-plan"),
     labels: opt.Labels = None,
-    margin: opt.Margin = 15.0,
+    guideline: Annotated[str, typer.Option(help="estro-eano-2023, eortc-2016 or rtog (two phases).")] = (
+        "estro-eano-2023"
+    ),
+    margin: Annotated[
+        float | None, typer.Option(help="Margin of the CTV around the GTV [mm]; the guideline's own if not given.")
+    ] = None,
+    ptv: Annotated[float | None, typer.Option(help="Margin of the PTV around the CTV [mm]; 3 if not given.")] = None,
+    model: Annotated[
+        str, typer.Option(help="The model's target: iso-volume (the CTV's), isodensity, fixed-volume or coverage.")
+    ] = "iso-volume",
+    value: Annotated[
+        float | None,
+        typer.Option(help="Density of isodensity, volume of fixed-volume [ml], share of the cells of coverage."),
+    ] = None,
+    probability: Annotated[float, typer.Option(help="Posterior probability that coverage covers its share.")] = 0.95,
+    smooth: Annotated[
+        float | None, typer.Option(help="Smooth the model's target [mm]; its volume stays.", metavar="MM")
+    ] = None,
+    falx: Annotated[
+        Path | None, typer.Option(help="Mask of the falx, as `run` writes it; no margin crosses it.")
+    ] = None,
+    tentorium: Annotated[Path | None, typer.Option(help="Mask of the tentorium, likewise.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="Densities of posterior samples, as `run --keep-samples` writes them.")
+    ] = None,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Plan the standard CTV and the model's of exactly the same volume."""
-    from gliocast.pipeline import plan_to_folder
+    """Plan the guideline's target volumes and the model's."""
+    from gliocast.pipeline import PlanFiles, TargetChoices, plan_to_folder
 
     with watching(quiet=quiet) as monitor:
-        comparison = plan_to_folder(
+        planned, comparison = plan_to_folder(
             out,
-            density=density,
-            segmentation=seg,
-            tissue=(white_matter, gray_matter, csf),
+            PlanFiles(density, seg, (white_matter, gray_matter, csf), falx, tentorium, samples),
+            TargetChoices(guideline, margin, ptv, model, value, probability, smooth),
             labels=labels,
-            margin_mm=margin,
             monitor=monitor,
         )
     if not quiet:
-        print(f"CTV {comparison.standard_ml:.1f} ml, standard and model overlap {comparison.overlap:.3f} (Dice)")
-        print(
-            f"expected tumor burden covered: standard {100 * comparison.covered_by_standard:.2f} %, "
-            f"model {100 * comparison.covered_by_model:.2f} %"
-        )
+        _say(planned, comparison)
         print(f"target volumes: {out.resolve()}")
         print(RESEARCH_NOTICE)
+
+
+def _say(planned: "PlannedTargets", comparison: "PlanComparison") -> None:
+    """Volumes, what they cover, and last what must be read before they are used."""
+    print(
+        f"CTV by {planned.guideline.title} {comparison.standard_ml:.1f} ml, the model's {comparison.model_ml:.1f} ml, "
+        f"overlap {comparison.overlap:.3f} (Dice)"
+    )
+    print(
+        f"expected tumor burden covered: standard {100 * comparison.covered_by_standard:.2f} %, "
+        f"model {100 * comparison.covered_by_model:.2f} %"
+    )
+    shape = planned.shapes["ctv_model"]
+    parts = "one part" if shape.num_components == 1 else f"{shape.num_components} parts"
+    print(f"shape of the model's: {parts}, surface {shape.roughness:.2f} times that of a ball")
+    for warning in planned.warnings:
+        print(f"WARNING: {warning}")

@@ -34,6 +34,8 @@ def run(
     samples: opt.Samples = None,
     seed: opt.Seed = 0,
     resume: opt.Resume = True,
+    barriers: opt.KeepTo = True,
+    keep_samples: opt.KeepSamples = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Personalize the growth model to a patient and plan a target volume."""
@@ -50,6 +52,8 @@ def run(
         method=method,
         num_samples=samples,
         resume=resume,
+        barriers=barriers,
+        keep_samples=keep_samples,
     )
     files = {"t1": t1, "t1c": t1c, "t2": t2, "flair": flair, "seg": seg}
     given = {name: path for name, path in files.items() if path is not None}

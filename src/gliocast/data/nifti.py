@@ -107,7 +107,7 @@ def read_components(path: Path, subject: str, num: int) -> tuple[np.ndarray, Gri
             )
         return *spatial[:3], num
 
-    data, grid, header = _read_array(path, subject, require)
+    data, grid, header = read_array(path, subject, require)
     return np.ascontiguousarray(np.moveaxis(data, -1, 0)), grid, int(header["intent_code"])
 
 
@@ -203,11 +203,11 @@ def file_label(path: Path, subject: str) -> str:
 
 def _read(path: Path, subject: str) -> Volume:
     """The finite values of a file of one volume as float32, whatever they are."""
-    data, grid, _ = _read_array(path, subject, _require_one_volume)
+    data, grid, _ = read_array(path, subject, _require_one_volume)
     return Volume(data, grid)
 
 
-def _read_array(
+def read_array(
     path: Path, subject: str, require: Callable[[nib.Nifti1Header, str], tuple[int, ...]]
 ) -> tuple[np.ndarray, Grid, nib.Nifti1Header]:
     """The finite values of a file as float32, in the shape that `require` finds in the header or refuses."""

@@ -8,15 +8,45 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from gliocast.core import Grid
+from gliocast.core import Grid, InputError
 from gliocast.core.volume import require_shape
-from gliocast.data.nifti import GZIP_LEVEL, aligned_header
+from gliocast.data.nifti import GZIP_LEVEL, MIN_AXIS_LENGTH, aligned_header, read_array
 
 #: NIfTI's code for an image of displacement vectors.
 DISPLACEMENT_INTENT = "displacement vector"
 
 #: Bits of NIfTI's `xyzt_units` that hold the unit of length; the others hold that of time.
 SPATIAL_UNIT_BITS = 0b111
+
+
+def read_series(path: Path, subject: str) -> tuple[np.ndarray, Grid]:
+    """Read all volumes of a 4-D image (of a 3-D one the only one), such as days or posterior samples.
+
+    Args:
+        path: a .nii or .nii.gz file with axes (x, y, z, number).
+        subject: what the file is, for messages.
+
+    Returns:
+        float32, (num_volumes, x, y, z), and the grid of each.
+
+    Raises:
+        InputError: as `read_volume` (though it may be constant), or the file has other axes.
+    """
+
+    def require(header: nib.Nifti1Header, label: str) -> tuple[int, ...]:
+        shape = tuple(int(n) for n in header.get_data_shape())
+        spatial, rest = shape[:3], shape[3:]
+        if len(spatial) < 3 or len(rest) > 1 or min(spatial) < MIN_AXIS_LENGTH or 0 in rest:
+            raise InputError(
+                label,
+                expected=f"volumes of at least {MIN_AXIS_LENGTH} voxels along each axis, one after the other",
+                got="x".join(str(n) for n in shape),
+                advice="pass a 4-D image",
+            )
+        return *spatial, *(rest or (1,))
+
+    data, grid, _ = read_array(path, subject, require)
+    return np.ascontiguousarray(np.moveaxis(data, -1, 0)), grid
 
 
 @contextmanager

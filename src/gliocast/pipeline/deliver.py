@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.cohort import DigitalPatient
-from gliocast.core import Monitor, Patient, Silence, Visit, dice
-from gliocast.data import whole_folder, write_like, write_posterior, write_volume
+from gliocast.core import Density, Monitor, Patient, Silence, Visit, dice
+from gliocast.data import open_series, whole_folder, write_like, write_posterior, write_volume
 from gliocast.pipeline.personalize import Findings, Options, personalize, thresholds
-from gliocast.pipeline.record import parameters, plan_table, provenance, write_json
+from gliocast.pipeline.plan_targets import plan_record
+from gliocast.pipeline.record import parameters, provenance, write_json
 from gliocast.pipeline.stopwatch import Stopwatch
 from gliocast.planning import compare_plans, coverage_curve
 
@@ -50,6 +51,8 @@ def _deliver(
         watch.begin("write")
         _write_volumes(findings, folder)
         _write_posterior(findings, options.seed, folder)
+        if findings.samples:
+            _write_samples(findings.samples, folder)
         if digital is not None:
             _write_digital(digital, folder)
         watch.begin("report")
@@ -60,7 +63,9 @@ def _deliver(
         truth = digital.truth.identifiable() if digital else None
         near = agreement(findings, digital) if digital else None
         comparison = compare_plans(findings.plan, findings.density, findings.visit.labels)
-        curve = coverage_curve(findings.density, findings.visit.labels, findings.anatomy.anatomy)
+        curve = coverage_curve(
+            findings.density, findings.visit.labels, findings.anatomy.anatomy, barriers=findings.barriers
+        )
         core_threshold, whole_threshold = thresholds(findings.posterior)
         record["seconds"] = dict(watch.seconds)
         content = ReportContent(
@@ -90,7 +95,7 @@ def _deliver(
         watch.stop()
         record["seconds"] = dict(watch.seconds)
         write_json(folder / "parameters.json", parameters(findings, options, truth))
-        write_json(folder / "plan.json", plan_table(comparison, options.margin_mm))
+        write_json(folder / "plan.json", plan_record(findings.planned, comparison))
         write_json(folder / "provenance.json", record)
     findings.fit.forget()
     return findings
@@ -111,9 +116,8 @@ def _write_volumes(findings: Findings, folder: Path) -> None:
         "density_sd": deviation,
         "density_mean": findings.maps.mean,
         **{f"density_above_{level:g}": share for level, share in findings.maps.exceedance.items()},
-        "ctv_standard": findings.plan["ctv_standard"],
-        "ctv_model": findings.plan["ctv_model"],
-        "gtv": findings.plan["gtv"],
+        **findings.plan.volumes,
+        **(findings.barriers.masks if findings.barriers is not None else {}),
         "white_matter": anatomy.white_matter,
         "gray_matter": anatomy.gray_matter,
         "csf": anatomy.csf,
@@ -129,6 +133,14 @@ def _write_posterior(findings: Findings, seed: int, folder: Path) -> None:
     generator = np.random.default_rng([seed, _PRIOR_STREAM])
     prior_samples = findings.prior.sample(_NUM_PRIOR, generator)
     write_posterior(folder / "posterior.nc", findings.posterior, prior_samples=prior_samples, seed=seed)
+
+
+def _write_samples(samples: tuple[Density, ...], folder: Path) -> None:
+    """Densities of posterior samples on the inference grid, one after the other."""
+    numbers = tuple(float(number) for number in range(len(samples)))
+    with open_series(folder / "density_samples.nii.gz", samples[0].grid, days=numbers) as append:
+        for sample in samples:
+            append(sample.data)
 
 
 def _write_image(path: Path, data: np.ndarray, visit: Visit, source: Path | None) -> None:

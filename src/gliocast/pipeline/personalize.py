@@ -12,7 +12,8 @@ from gliocast.inference.identifiability import parameters_at_bound, sentences
 from gliocast.inference.npe import misfit_sentence
 from gliocast.observation import Misfit, misfit
 from gliocast.pipeline.methods import DEFAULT_METHOD, Fit, find_method, fit
-from gliocast.planning import ESTRO_EANO_MARGIN_MM, gross_tumor_volume, make_plan
+from gliocast.pipeline.plan_targets import PlannedTargets, TargetChoices, plan_targets
+from gliocast.planning import ESTRO_EANO_MARGIN_MM, Barriers, barriers_from_atlas, gross_tumor_volume
 from gliocast.planning.margins import require_margin
 from gliocast.problem import (
     NUM_PREDICTIVE,
@@ -56,6 +57,8 @@ class Options:
         method: name of the inverse method.
         num_samples: posterior samples; None for the method's own number.
         resume: whether to go on with what an interrupted run of the same left.
+        barriers: whether margins keep to falx and tentorium, as the atlas gives them.
+        keep_samples: whether to write the densities of the posterior samples.
     """
 
     margin_mm: float = ESTRO_EANO_MARGIN_MM
@@ -66,6 +69,8 @@ class Options:
     method: str = DEFAULT_METHOD
     num_samples: int | None = None
     resume: bool = True
+    barriers: bool = True
+    keep_samples: bool = False
 
     def __post_init__(self) -> None:
         require_margin(self.margin_mm)
@@ -104,8 +109,10 @@ class Findings:
         maps: what the posterior says of the density beyond that.
         check: what was observed among what the fitted model draws.
         misfit: observed against simulated outlines.
-        plan: target volumes.
+        planned: target volumes.
         warnings: what a person must know, a sentence each.
+        barriers: falx and tentorium as the atlas gives them; None where they were left out.
+        samples: densities of posterior samples on the inference grid, where they are kept.
     """
 
     visit: Visit
@@ -116,8 +123,15 @@ class Findings:
     maps: PredictiveMaps
     check: PredictiveCheck
     misfit: Misfit
-    plan: Plan
+    planned: PlannedTargets
     warnings: tuple[str, ...]
+    barriers: Barriers | None = None
+    samples: tuple[Density, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """Target volumes by name."""
+        return self.planned.plan
 
     @property
     def posterior(self) -> Posterior:
@@ -166,10 +180,30 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     core = "" if left.core_dice is None else f"core {left.core_dice:.3f}, of "
     monitor.note(f"fit: Dice of {core}whole tumor {left.whole_dice:.3f}")
     monitor.begin("plan")
-    plan = make_plan(visit.labels, anatomy.anatomy, density, margin_mm=options.margin_mm)
-    warnings = (*_plan_warnings(visit, left), *check.sentences(), *_posterior_warnings(fitted.posterior))
+    barriers = None
+    if options.barriers and anatomy.correspondence is not None:
+        barriers = barriers_from_atlas(load_mni152(), anatomy.correspondence, visit.grid)
+    choices = TargetChoices(margin_mm=options.margin_mm)
+    planned = plan_targets(visit.labels, anatomy.anatomy, density, choices, barriers=barriers)
+    warnings = (
+        *planned.warnings,
+        *_plan_warnings(visit, left),
+        *check.sentences(),
+        *_posterior_warnings(fitted.posterior),
+    )
     return Findings(
-        visit, anatomy, problem.prior, fitted, density, maps, check, left, plan, (*patient.warnings, *warnings)
+        visit=visit,
+        anatomy=anatomy,
+        prior=problem.prior,
+        fit=fitted,
+        density=density,
+        maps=maps,
+        check=check,
+        misfit=left,
+        planned=planned,
+        warnings=(*patient.warnings, *warnings),
+        barriers=barriers,
+        samples=grown.densities if options.keep_samples else (),
     )
 
 

@@ -16,7 +16,6 @@ from gliocast.data import file_hash
 from gliocast.data.atlas import load_mni152
 from gliocast.inference.identifiability import parameters_at_bound, prior_ratios, uninformed_directions
 from gliocast.pipeline.personalize import Findings, Options
-from gliocast.planning import PlanComparison
 from gliocast.problem import PredictiveCheck
 
 #: Libraries whose version can change a result.
@@ -145,11 +144,6 @@ def provenance(findings: Findings, options: Options) -> dict[str, Any]:
         "inputs": inputs,
         "anatomy": {"atlas": load_mni152().name, "cached": findings.anatomy.cached, **asdict(findings.anatomy.quality)},
     }
-
-
-def plan_table(comparison: PlanComparison, margin_mm: float) -> dict[str, Any]:
-    """Target volumes and what they cover; volumes in ml."""
-    return {"notice": RESEARCH_NOTICE, "margin_mm": margin_mm, **asdict(comparison)}
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

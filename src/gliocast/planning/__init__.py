@@ -37,6 +37,7 @@ from gliocast.planning.targets import (
     coverage_target,
     fixed_volume_target,
     isodensity_target,
+    sample_coverage,
     smoothed_target,
 )
 
@@ -70,6 +71,7 @@ __all__ = [
     "isovolumetric_ctv",
     "make_plan",
     "planning_target_volume",
+    "sample_coverage",
     "smoothed_target",
     "standard_ctv",
     "surface_area",

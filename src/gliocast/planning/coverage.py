@@ -129,8 +129,8 @@ def coverage_curve(
 ) -> CoverageCurve:
     """Covered share against volume: a uniform margin growing from the GTV, and density level sets of equal volume.
 
-    Both families are confined to the same region as the plans (brain without ventricles and barriers). Of all volumes of one size
-    the level set covers most, so its curve bounds the other from above; by how much is the question.
+    Both families are confined to the same region as the plans (brain without ventricles and barriers). Of all volumes
+    of one size the level set covers most, so its curve bounds the other from above; by how much is the question.
 
     Args:
         density: expected tumor-cell density.

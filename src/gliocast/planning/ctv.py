@@ -11,9 +11,11 @@ from gliocast.core.volume import require_shape
 from gliocast.planning.barriers import Barriers
 from gliocast.planning.margins import (
     ESTRO_EANO_MARGIN_MM,
+    ESTRO_EANO_PTV_MARGIN_MM,
     distance_from,
     expand,
     gross_tumor_volume,
+    planning_target_volume,
     require_margin,
     treatable_region,
 )
@@ -100,7 +102,8 @@ def make_plan(
         barriers: falx and tentorium on the same grid, if known; they shape the standard plan, and neither lies in them.
 
     Returns:
-        Plan with the volumes ``gtv``, ``ctv_standard`` and ``ctv_model``.
+        Plan with the volumes ``gtv``, ``ctv_standard`` and ``ctv_model``, and a PTV of 3 mm around both CTVs,
+        ``ptv_standard`` and ``ptv_model``.
 
     Raises:
         InputError: as `standard_ctv` and `isovolumetric_ctv` do, and if the grids differ.
@@ -111,7 +114,11 @@ def make_plan(
     region = treatable_region(labels, anatomy, barriers)
     standard = expand(gtv, labels.grid, margin_mm, region, barriers)
     model = isovolumetric_ctv(density, reference=standard, within=region)
-    return Plan({"gtv": gtv, "ctv_standard": standard, "ctv_model": model}, labels.grid, margin_mm)
+    ptvs = {
+        f"ptv_{name}": planning_target_volume(ctv, labels.grid, ESTRO_EANO_PTV_MARGIN_MM)
+        for name, ctv in (("standard", standard), ("model", model))
+    }
+    return Plan({"gtv": gtv, "ctv_standard": standard, "ctv_model": model, **ptvs}, labels.grid, margin_mm)
 
 
 def _nearest(tied: np.ndarray, source: np.ndarray, grid: Grid, count: int) -> tuple[np.ndarray, ...]:

@@ -84,10 +84,8 @@ def _light(
 
 
 @njit(cache=True)
-def _around(
-    length: np.ndarray, shadow: np.ndarray, nearest: np.ndarray, blocked: np.ndarray, spacing: np.ndarray, reach: float
-) -> None:
-    """Carry `length` into the shadow; `nearest` becomes the point at which a path turned last."""
+def _edge(length: np.ndarray, shadow: np.ndarray) -> list[tuple[float, int]]:
+    """What lies in the light and touches the shadow, to begin with; (length, place) as a heap."""
     rows, columns, layers = length.shape
     queue = [(0.0, np.int64(0))]
     queue.pop()
@@ -97,8 +95,18 @@ def _around(
                 if shadow[i, j, k]:
                     for n in range(27):
                         a, b, c = i + n // 9 - 1, j + n // 3 % 3 - 1, k + n % 3 - 1
-                        if 0 <= a < rows and 0 <= b < columns and 0 <= c < layers and length[a, b, c] <= reach:
+                        if 0 <= a < rows and 0 <= b < columns and 0 <= c < layers and length[a, b, c] < np.inf:
                             heapq.heappush(queue, (length[a, b, c], np.int64((a * columns + b) * layers + c)))
+    return queue
+
+
+@njit(cache=True)
+def _around(
+    length: np.ndarray, shadow: np.ndarray, nearest: np.ndarray, blocked: np.ndarray, spacing: np.ndarray, reach: float
+) -> None:
+    """Carry `length` into the shadow; `nearest` becomes the point at which a path turned last."""
+    rows, columns, layers = length.shape
+    queue = _edge(length, shadow)
     last = np.int64(-1)
     while len(queue) > 0:
         key, place = heapq.heappop(queue)

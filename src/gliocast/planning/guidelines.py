@@ -24,6 +24,7 @@ from gliocast.core import Anatomy, InputError, LabelMap
 from gliocast.planning.barriers import Barriers
 from gliocast.planning.margins import (
     ESTRO_EANO_MARGIN_MM,
+    ESTRO_EANO_PTV_MARGIN_MM,
     expand,
     gross_tumor_volume,
     planning_target_volume,
@@ -98,7 +99,7 @@ ESTRO_EANO = Guideline(
     "estro-eano-2023",
     "ESTRO-EANO 2023",
     (Phase("standard", ESTRO_EANO_MARGIN_MM, 60.0, 30),),
-    3.0,
+    ESTRO_EANO_PTV_MARGIN_MM,
     "Niyazi et al., Radiother. Oncol. 184 (2023)",
 )
 EORTC = Guideline(

@@ -19,6 +19,8 @@ from gliocast.planning.geodesic import shortest_paths
 
 #: GTV to CTV [mm]: ESTRO-EANO 2023. (EORTC 2016 used 20 mm, RTOG 20 to 25 mm.)
 ESTRO_EANO_MARGIN_MM = 15.0
+#: CTV to PTV [mm]: ESTRO-EANO 2023 finds no more needed with image guidance; others use 3 to 5 mm.
+ESTRO_EANO_PTV_MARGIN_MM = 3.0
 #: No guideline grows a brain tumor by more than this [mm]; anything larger is a slip of units.
 LARGEST_MARGIN_MM = 50.0
 
@@ -114,9 +116,7 @@ def treatable_region(labels: LabelMap, anatomy: Anatomy, barriers: Barriers | No
     return region | gtv
 
 
-def distance_from(
-    mask: np.ndarray, grid: Grid, *, reach_mm: float, barriers: Barriers | None = None
-) -> np.ndarray:
+def distance_from(mask: np.ndarray, grid: Grid, *, reach_mm: float, barriers: Barriers | None = None) -> np.ndarray:
     """Distance from each voxel's center to the nearest one of `mask` [mm]; inf beyond `reach_mm`.
 
     Euclidean, or with barriers the length of the shortest path that passes through none (inf in the barriers).

@@ -1,13 +1,14 @@
 r"""Whether a target can be delivered: its parts, and how rough its surface is.
 
-Roughness is the surface's area over that of a ball of the same volume, 1 for a ball and 1.24 for a cube. The area is
+Roughness is the surface's area over that of a ball of the same volume: 1 for a ball, 2 for eight of them. The area is
 estimated from how often lines cross the surface (Crofton's formula), along the 13 directions between a voxel and its
 neighbors:
 
 .. math:: S = 2 \sum_d c_d N_d v / |d|
 
 with N_d voxel pairs along d that lie on different sides, v the volume of a voxel and c_d the share of the sphere of
-directions that is nearest to d. Counting voxel faces instead would find half as much again around a ball.
+directions that is nearest to d. Counting voxel faces instead would find half as much again around a ball. Planes along
+the grid's axes come out a tenth too small, for no direction between those 13 looks at them.
 
 Source: Lehmann & Legland, Insight Journal (2012); here the shares are those of the grid's own directions, so that thick
 slices count right.
@@ -59,12 +60,12 @@ def target_shape(mask: np.ndarray, grid: Grid) -> TargetShape:
         volume_ml=volume / MM3_PER_ML,
         num_components=int(num_parts),
         largest_share=float(sizes.max() / sizes.sum()),
-        roughness=surface_area(inner, grid.spacing) / ball,
+        roughness=float(surface_area(inner, grid.spacing) / ball),
     )
 
 
 def surface_area(mask: np.ndarray, spacing: tuple[float, float, float]) -> float:
-    """Area of a mask's surface [mm^2], the edge of the array counted as outside; 3 % off for a ball of ten voxels."""
+    """Area of a mask's surface [mm^2], the array's edge counted as outside; 3 % off for a ball of radius five."""
     padded = np.pad(mask, 1)
     steps = np.array([np.array(np.unravel_index(n, (3, 3, 3))) - 1 for n in range(27) if n != 13])
     lengths = np.linalg.norm(steps * spacing, axis=1)

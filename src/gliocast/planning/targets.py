@@ -27,7 +27,7 @@ from gliocast.planning.ctv import highest, require_finite, require_room
 from gliocast.planning.sampled import SampledDensity
 
 MM3_PER_ML = 1000.0
-#: How often weights move, and by how much at most (on a log scale) [1]; more rounds gain less than a percent.
+#: How often weights move, and by how much at most (on a log scale) [1]; the last rounds gain a percent or two.
 _ROUNDS, _RATE = 8, 2.0
 #: Blocks of voxels whose places in the samples' grid are computed at once; bounds the memory.
 _CHUNK = 500_000
@@ -146,6 +146,19 @@ def coverage_target(
     return CoverageTarget(mask, cells.covered(best))
 
 
+def sample_coverage(samples: SampledDensity, mask: np.ndarray, grid: Grid) -> np.ndarray:
+    """Share of each sample's tumor cells inside of a target, (num_samples,).
+
+    Args:
+        samples: of the posterior, on any grid of the same world.
+        mask: bool, shape of the grid, not empty.
+        grid: where the target lies.
+    """
+    require_mask(mask, grid, "target")
+    cells = _Cells.of(samples, mask, mask[mask], grid)
+    return cells.covered(np.arange(len(cells.columns)))
+
+
 @dataclass(frozen=True, eq=False)
 class _Cells:
     """The voxels of a region, and which column of the samples each lies in (-1 for none)."""
@@ -169,7 +182,10 @@ class _Cells:
         )
         if not inside.any():
             raise InputError(
-                "density samples", expected=f"some of them on {grid}", got=f"{samples.grid}", advice="pass those of the scan"
+                "density samples",
+                expected=f"a grid that overlaps with {grid}",
+                got=f"{samples.grid}",
+                advice="pass those of the scan",
             )
         number = np.full(samples.grid.shape, -1, dtype=np.int32)
         number[samples.occupied] = np.arange(samples.values.shape[1], dtype=np.int32)
@@ -270,7 +286,10 @@ def require_smoothing(sigma_mm: float) -> None:
     """Raise InputError unless 0 < sigma <= 10 mm."""
     if not 0 < sigma_mm <= _WIDEST_SMOOTHING_MM:  # also true for nan
         raise InputError(
-            "smoothing", expected=f"a length in (0, {_WIDEST_SMOOTHING_MM:g}] mm", got=f"{sigma_mm:g} mm", advice="use 2 mm"
+            "smoothing",
+            expected=f"a length in (0, {_WIDEST_SMOOTHING_MM:g}] mm",
+            got=f"{sigma_mm:g} mm",
+            advice="use 2 mm",
         )
 
 

@@ -1,0 +1,231 @@
+"""Which target volumes are wanted, and all of them together with what is to be said of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, LabelMap, Plan
+from gliocast.planning import (
+    ESTRO_EANO,
+    Barriers,
+    Guideline,
+    PlanComparison,
+    SampledDensity,
+    TargetShape,
+    caution,
+    coverage_target,
+    find_guideline,
+    fixed_volume_target,
+    guideline_targets,
+    isodensity_target,
+    isovolumetric_ctv,
+    planning_target_volume,
+    sample_coverage,
+    smoothed_target,
+    target_shape,
+    treatable_region,
+)
+from gliocast.planning.targets import require_share, require_smoothing
+
+MM3_PER_ML = 1000.0
+
+#: The model's targets by name, and what the value of each is; the first takes none.
+MODEL_TARGETS: Mapping[str, str | None] = {
+    "iso-volume": None,
+    "isodensity": "a density in (0, 1)",
+    "fixed-volume": "a volume in ml",
+    "coverage": "a share of the tumor cells in (0, 1)",
+}
+
+
+@dataclass(frozen=True)
+class TargetChoices:
+    """What a user may choose of a plan.
+
+    Args:
+        guideline: name of a guideline.
+        margin_mm: GTV to CTV of all its phases [mm]; None for its own.
+        ptv_margin_mm: CTV to PTV [mm]; None for its own.
+        model: name of the model's target.
+        value: the density, volume [ml] or share that it takes; None for iso-volume.
+        probability: with coverage, that the share is covered.
+        smoothing_mm: of the model's target [mm]; None for none.
+    """
+
+    guideline: str = ESTRO_EANO.name
+    margin_mm: float | None = None
+    ptv_margin_mm: float | None = None
+    model: str = "iso-volume"
+    value: float | None = None
+    probability: float = 0.95
+    smoothing_mm: float | None = None
+
+    def __post_init__(self) -> None:
+        assert self.prescribed.phases  # its margins are checked there
+        if self.model not in MODEL_TARGETS:
+            raise InputError("model", expected=f"one of {', '.join(MODEL_TARGETS)}", got=self.model, advice="pick one")
+        wanted = MODEL_TARGETS[self.model]
+        if (wanted is None) != (self.value is None):
+            raise InputError(
+                "value",
+                expected=f"{wanted or 'none'} with --model {self.model}",
+                got="none" if self.value is None else f"{self.value:g}",
+                advice="give one" if wanted else "leave it out",
+            )
+        if self.model == "coverage" and self.value is not None:
+            require_share("share to cover", self.value)
+            require_share("probability to cover it", self.probability)
+        if self.smoothing_mm is not None:
+            require_smoothing(self.smoothing_mm)
+
+    @property
+    def prescribed(self) -> Guideline:
+        """The guideline with the margins that were chosen."""
+        guideline = find_guideline(self.guideline)
+        return guideline.with_margins(margin_mm=self.margin_mm, ptv_margin_mm=self.ptv_margin_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedTargets:
+    """Targets of the guideline and the model.
+
+    Args:
+        plan: all volumes by name.
+        guideline: behind the standard ones.
+        choices: behind all of them.
+        margins_mm: GTV to CTV of each phase [mm].
+        shapes: of every CTV, by name.
+        probability: with coverage, the posterior probability that was reached, smoothing included.
+        barriers: names of those that were kept to.
+        barriers_ml: how much smaller they make the standard CTV [ml].
+        warnings: what a person must read first.
+    """
+
+    plan: Plan
+    guideline: Guideline
+    choices: TargetChoices
+    margins_mm: Mapping[str, float]
+    shapes: Mapping[str, TargetShape]
+    probability: float | None
+    barriers: tuple[str, ...]
+    barriers_ml: float
+    warnings: tuple[str, ...]
+
+
+def plan_targets(
+    labels: LabelMap,
+    anatomy: Anatomy,
+    density: Density,
+    choices: TargetChoices,
+    *,
+    barriers: Barriers | None = None,
+    samples: Callable[[], SampledDensity] | None = None,
+) -> PlannedTargets:
+    """All targets of a patient.
+
+    Args:
+        labels: the segmentation.
+        anatomy: tissue on the same grid.
+        density: expected tumor-cell density on the same grid.
+        choices: which targets.
+        barriers: falx and tentorium on the same grid, if known.
+        samples: gives the posterior's densities; called with coverage alone.
+
+    Raises:
+        InputError: as the targets do, or coverage is asked for without samples.
+    """
+    labels.grid.require_same(density.grid, "density")
+    guideline = choices.prescribed
+    prescribed = guideline_targets(guideline, labels, anatomy, barriers)
+    volumes = dict(prescribed.volumes)
+    region = treatable_region(labels, anatomy, barriers)
+    drawn = samples() if choices.model == "coverage" and samples is not None else None
+    volumes["ctv_model"] = _model_target(density, choices, volumes, region, drawn)
+    if choices.smoothing_mm is not None:
+        volumes["ctv_model"] = smoothed_target(
+            volumes["ctv_model"], choices.smoothing_mm, gtv=volumes["gtv"], within=region, grid=labels.grid
+        )
+    volumes["ptv_model"] = planning_target_volume(volumes["ctv_model"], labels.grid, guideline.ptv_margin_mm)
+    probability = None
+    if drawn is not None and choices.value is not None:
+        probability = float((sample_coverage(drawn, volumes["ctv_model"], labels.grid) >= choices.value).mean())
+    plan = Plan(volumes, labels.grid, prescribed.margins_mm["standard"])
+    removed, said = 0.0, []
+    if barriers is not None:
+        straight = guideline_targets(guideline, labels, anatomy).volumes["ctv_standard"]
+        removed = float(np.count_nonzero(straight)) * labels.grid.voxel_volume - plan.volume("ctv_standard")
+        said = [sentence] if (sentence := barriers.sentence(volumes["gtv"])) else []
+    return PlannedTargets(
+        plan,
+        guideline,
+        choices,
+        prescribed.margins_mm,
+        {name: target_shape(mask, labels.grid) for name, mask in volumes.items() if name.startswith("ctv_")},
+        probability,
+        tuple(barriers.masks) if barriers is not None else (),
+        removed / MM3_PER_ML,
+        (*caution(plan), *said),
+    )
+
+
+def _model_target(
+    density: Density,
+    choices: TargetChoices,
+    volumes: Mapping[str, np.ndarray],
+    region: np.ndarray,
+    samples: SampledDensity | None,
+) -> np.ndarray:
+    """The model's CTV, not yet smoothed."""
+    gtv, value = volumes["gtv"], choices.value
+    if value is None:
+        standard = volumes["ctv_standard"]
+        return isovolumetric_ctv(density, reference=standard, within=region | standard)
+    if choices.model == "isodensity":
+        return isodensity_target(density, value, gtv=gtv, within=region)
+    if choices.model == "fixed-volume":
+        return fixed_volume_target(density, value, gtv=gtv, within=region)
+    if samples is None:
+        raise InputError(
+            "density samples",
+            expected="those of the posterior with --model coverage",
+            got="none",
+            advice="pass --samples density_samples.nii.gz, which gliocast run --keep-samples writes",
+        )
+    return coverage_target(samples, value, choices.probability, gtv=gtv, within=region, grid=density.grid).mask
+
+
+def plan_record(planned: PlannedTargets, comparison: PlanComparison) -> dict[str, Any]:
+    """Target volumes, what they are and what they cover; volumes in ml."""
+    plan, guideline, choices = planned.plan, planned.guideline, planned.choices
+    return {
+        "notice": RESEARCH_NOTICE,
+        "warnings": list(planned.warnings),
+        "margin_mm": plan.margin_mm,
+        **asdict(comparison),
+        "guideline": {"name": guideline.name, "title": guideline.title, "source": guideline.source},
+        "phases": [
+            {
+                "name": phase.name,
+                "phase_margin_mm": planned.margins_mm[phase.name],
+                "dose_gy": phase.dose_gy,
+                "num_fractions": phase.num_fractions,
+                "ctv_ml": plan.volume(f"ctv_{phase.name}") / MM3_PER_ML,
+                "ptv_ml": plan.volume(f"ptv_{phase.name}") / MM3_PER_ML,
+            }
+            for phase in guideline.phases
+        ],
+        "ptv_margin_mm": guideline.ptv_margin_mm,
+        "ptv_model_ml": plan.volume("ptv_model") / MM3_PER_ML,
+        "model_target": {
+            "kind": choices.model,
+            "value": choices.value,
+            "probability": choices.probability if choices.model == "coverage" else None,
+            "reached_probability": planned.probability,
+            "smoothing_mm": choices.smoothing_mm,
+        },
+        "shapes": {name: asdict(shape) for name, shape in planned.shapes.items()},
+        "barriers": list(planned.barriers),
+        "barriers_ml": planned.barriers_ml,
+    }
