@@ -33,12 +33,16 @@ class Correspondence:
         index = self.grid.voxel_from_world(points).T
         return np.stack([ndimage.map_coordinates(part, index, order=1, mode="nearest") for part in self.coordinates], 1)
 
+    @property
+    def known(self) -> np.ndarray:
+        """Nodes that the map leads into the atlas' field of view from, bool; a registration leaves zeros elsewhere."""
+        return (self.coordinates != 0).any(axis=0)
+
     def completed(self) -> "Correspondence":
         """The same map; where it leads out of the atlas' field of view, as the nearest node that it leads into."""
-        unknown = (self.coordinates == 0).all(axis=0)  # what a registration leaves there
-        if not unknown.any() or unknown.all():
+        if self.known.all() or not self.known.any():
             return self
-        nearest = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
+        nearest = ndimage.distance_transform_edt(~self.known, return_distances=False, return_indices=True)
         return Correspondence(self.coordinates[(slice(None), *nearest)], self.grid)
 
     def upsampled(self, nodes: np.ndarray, grid: Grid) -> np.ndarray:

@@ -73,7 +73,7 @@ class Dura:
     def on_patient(self, correspondence: Correspondence, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         """Falx and tentorium as layers of voxels, a voxel thick and closed under diagonal neighbors, bool.
 
-        Both go on outside of the brain, so that no way leads around them there.
+        Both go on outside of the brain, to the end of the atlas, so that no short way leads around them there.
 
         Args:
             correspondence: the patient's.
@@ -84,14 +84,17 @@ class Dura:
         index = np.stack([known.upsampled(nodes[..., axis], grid) for axis in range(3)])
         below = ndimage.map_coordinates(self.below.data, index.reshape(3, -1), order=1, mode="nearest")
         below = below.reshape(grid.shape) - np.float32(0.5)
+        # beyond the atlas' field of view nothing is known, two centimeters or more outside of the brain
+        seen = known.upsampled(correspondence.known.astype(np.float32), grid) > 0.5
         falx, tentorium = between(known.upsampled(known.coordinates[0], grid)), between(below)
         _, y, z = _places(falx, known, grid)
         planes = self.crossing[:, :2] @ np.stack([y, z]) + self.crossing[:, 2:]
         falx[falx] = (planes.max(axis=0) > 0) & (below[falx] <= 0)
+        falx &= seen
         x, y, _ = _places(tentorium, known, grid)
         from_center = np.stack([x, y], axis=-1) - _NOTCH_CENTER
         tentorium[tentorium] = np.linalg.norm(from_center / _NOTCH_HALF_AXES, axis=-1) > 1
-        return falx, tentorium
+        return falx, tentorium & seen
 
 
 def dura_of(atlas: Atlas) -> Dura:

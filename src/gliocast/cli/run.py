@@ -7,7 +7,7 @@ import typer
 
 from gliocast.cli import options as opt
 from gliocast.cli.progress import watching
-from gliocast.core.errors import InputError
+from gliocast.core import MODALITIES, InputError
 
 
 def run(
@@ -59,14 +59,7 @@ def run(
     given = {name: path for name, path in files.items() if path is not None}
     with watching(quiet=quiet) as watcher:
         monitor = Stopwatch(watcher)
-        absent = [name for name in files if name not in given and name != "seg"]
-        if (patient is not None) == bool(given) or (patient is None and absent):
-            raise InputError(
-                "patient",
-                expected="a folder, or all of --t1 --t1c --t2 --flair, with or without --seg",
-                got="both" if patient is not None else "no " + ", ".join(f"--{name}" for name in absent),
-                advice="give one or the other",
-            )
+        _require_folder_or_files(patient, given)
         person = open_patient(patient, given, labels=labels, monitor=monitor)
         for line in describe(person):
             monitor.note(line)
@@ -74,3 +67,14 @@ def run(
             monitor.note(f"warning: {warning}")
         run(person, out, options=choices, monitor=monitor)
     opt.say_where(out, quiet=quiet)
+
+
+def _require_folder_or_files(patient: Path | None, given: dict[str, Path]) -> None:
+    absent = [name for name in MODALITIES if name not in given]
+    if (patient is not None) == bool(given) or (patient is None and absent):
+        raise InputError(
+            "patient",
+            expected="a folder, or all of --t1 --t1c --t2 --flair, with or without --seg",
+            got="both" if patient is not None else "no " + ", ".join(f"--{name}" for name in absent),
+            advice="give one or the other",
+        )

@@ -87,7 +87,7 @@ def _light(
 def _edge(length: np.ndarray, shadow: np.ndarray) -> list[tuple[float, int]]:
     """What lies in the light and touches the shadow, to begin with; (length, place) as a heap."""
     rows, columns, layers = length.shape
-    queue = [(0.0, np.int64(0))]
+    queue = [(0.0, 0)]
     queue.pop()
     for i in range(rows):
         for j in range(columns):
@@ -96,7 +96,7 @@ def _edge(length: np.ndarray, shadow: np.ndarray) -> list[tuple[float, int]]:
                     for n in range(27):
                         a, b, c = i + n // 9 - 1, j + n // 3 % 3 - 1, k + n % 3 - 1
                         if 0 <= a < rows and 0 <= b < columns and 0 <= c < layers and length[a, b, c] < np.inf:
-                            heapq.heappush(queue, (length[a, b, c], np.int64((a * columns + b) * layers + c)))
+                            heapq.heappush(queue, (length[a, b, c], (a * columns + b) * layers + c))
     return queue
 
 
@@ -107,7 +107,7 @@ def _around(
     """Carry `length` into the shadow; `nearest` becomes the point at which a path turned last."""
     rows, columns, layers = length.shape
     queue = _edge(length, shadow)
-    last = np.int64(-1)
+    last = -1
     while len(queue) > 0:
         key, place = heapq.heappop(queue)
         i, j, k = place // (columns * layers), place // layers % columns, place % layers
@@ -127,4 +127,4 @@ def _around(
             if way < length[a, b, c] - 1e-9 and way <= reach:
                 length[a, b, c] = way
                 nearest[0, a, b, c], nearest[1, a, b, c], nearest[2, a, b, c] = u, v, w
-                heapq.heappush(queue, (way, np.int64((a * columns + b) * layers + c)))
+                heapq.heappush(queue, (way, (a * columns + b) * layers + c))

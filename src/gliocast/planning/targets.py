@@ -212,17 +212,18 @@ class _Cells:
 def _fewest(cells: _Cells, order: np.ndarray, share: float, needed: int, best: int | None) -> int:
     """How many of the ordered voxels are needed until enough samples are covered, by bisection.
 
-    With a number to beat, that number where it isn't beaten.
+    With a number to beat, that number where it isn't beaten, and to a thousandth where it is.
     """
 
     def enough(count: int) -> bool:
         return int(np.count_nonzero(cells.covered(order[:count]) >= share)) >= needed
 
     lower, upper = max(int(np.count_nonzero(cells.first)), 1), len(order)
+    step = 1
     if best is not None:
         if best <= lower or not enough(best - 1):
             return best
-        upper = best - 1
+        upper, step = best - 1, best // 1000 + 1
     elif not enough(upper):
         most = float(np.sort(cells.covered(order))[::-1][needed - 1])
         raise InputError(
@@ -231,7 +232,7 @@ def _fewest(cells: _Cells, order: np.ndarray, share: float, needed: int, best: i
             got=f"{share:g}",
             advice="ask for less, or for less certainty",
         )
-    while lower < upper:
+    while upper - lower >= step:
         middle = (lower + upper) // 2
         lower, upper = (lower, middle) if enough(middle) else (middle + 1, upper)
     return upper
