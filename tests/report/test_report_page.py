@@ -1,13 +1,21 @@
+import html
 import re
+from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha256
+from io import BytesIO
 
 import numpy as np
 import pytest
+from matplotlib import image
 
-from gliocast.core import Density, InputError
-from gliocast.report import render_report
+from gliocast.core import Density, InputError, QualityError
+from gliocast.planning import CoverageBand
+from gliocast.report import make_report, render_report, viewer_page
+from gliocast.report.curves import coverage_figure
 from gliocast.report.html import RESEARCH_NOTICE
-from gliocast.report.tables import cautions, number, parameter_table, percent, scrub
+from gliocast.report.methods_text import methods_text
+from gliocast.report.tables import cautions, number, outline_table, parameter_table, percent, scrub
 
 PATIENT = "Doe_John_1961"
 
@@ -40,17 +48,124 @@ def page(case, make_content, truth, prior, maps, check):
     return render_report(content)
 
 
-def test_page_needs_nothing_else(page):
+@pytest.fixture(scope="module")
+def plain(case, make_content):
+    """A report with the least that one shows."""
+    return make_report(make_content(case))
+
+
+def own(page):
+    """The page without images, volumes and NiiVue, whose comments hold addresses."""
     text = re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,", page)
-    for outside in ("http://", "https://", "file:", "//cdn", "url(", "@import", "<script", "<link", "href="):
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", text, flags=re.DOTALL)
+    assert len(scripts) == 3
+    for script in scripts[:2]:
+        text = text.replace(script, "")
+    return text
+
+
+def test_page_needs_nothing_else(page):
+    text = own(page)
+    for outside in (
+        "http://",
+        "https://",
+        "file:",
+        "//cdn",
+        "url(",
+        "@import",
+        "<link",
+        "href=",
+        " style=",
+        " onclick",
+    ):
         assert outside not in text
-    assert set(re.findall(r'src="([^"]*)"', text)) == {"data:image/png;base64,"}
+    assert set(re.findall(r'src="([^"]*)"', text)) == {"data:image/webp;base64,"}
+    assert not re.search("<script[^>]* src", text)
+
+
+def test_policy_lets_nothing_run_but_what_the_page_holds(page):
+    """By hash: a script or style that is changed by a letter, or added, is refused; so is every request."""
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    rules = dict(rule.split(" ", 1) for rule in html.unescape(policy).split("; "))
+    assert rules.pop("default-src") == "'none'"
+    assert rules.pop("img-src") == "data:"
+
+    def hashes(tag, part):
+        found = re.findall(rf"<{tag}>(.*?)</{tag}>", part, flags=re.DOTALL)
+        return " ".join(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in found)
+
+    assert rules == {
+        "script-src": hashes("script", page),
+        "style-src": hashes("style", page.split("</head>")[0]),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
+def test_changed_niivue_is_refused(monkeypatch):
+    monkeypatch.setattr(viewer_page, "NIIVUE_SHA256", "0" * 64)
+    viewer_page._niivue.cache_clear()
+    with pytest.raises(QualityError, match="niivue"):
+        viewer_page._niivue()
+
+
+def test_sections_are_in_the_order_of_a_readers_questions(page):
+    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    expected = ["Verdict: review", "Warnings", "Scans, density and targets", "Inputs and labels"]
+    expected += ["Registration and tissue", "Expected density", "How sure the density is"]
+    expected += ["Does the model fit what was seen?", "Target volumes", "Parameters", "Truth beside estimate"]
+    assert headings == [*expected, "Provenance", "Methods, to cite"]
+
+
+def test_page_says_how_labels_were_read(page):
+    assert '<tr><th scope="row">4</th><td>enhancing tumor</td>' in page
+    assert "read as brats-2021" in page
+    assert "stored as LPS" in page
+
+
+def test_outlines_have_dice_and_distance(case, make_content):
+    core, whole = outline_table(make_content(case, outline_hd95={"core": 2.5}))
+    assert core == ("Tumor core (T1c)", "0.712", "2.50 mm")
+    assert whole == ("Whole tumor (FLAIR)", "0.853", "–")
+
+
+def test_methods_cite_what_was_done(case, make_content):
+    record = {"method": {"name": "tmcmc"}, "anatomy": {"atlas": "an atlas"}, "model": "mass effect"}
+    text, references = methods_text(make_content(case, provenance=record, method="a method"))
+    assert "transitional markov chain" in " ".join(references).lower()
+    assert "Learn-Morph-Infer" not in " ".join(references)
+    assert "a method" in " ".join(text)
+    cited = {int(n) for group in re.findall(r"\[([\d, ]+)\]", " ".join(text)) for n in group.split(",")}
+    assert cited == set(range(1, len(references) + 1))
+    fewer, _ = methods_text(make_content(case, provenance={}))
+    assert "atlas" not in " ".join(fewer)
+
+
+def test_figures_are_files_too(plain):
+    assert list(plain.figures) == re.findall(r'<figure id="([^"]*)">', plain.page)
+    for png in plain.figures.values():
+        pixels = image.imread(BytesIO(png))
+        assert pixels.shape[1] == 1400
+        assert pixels.std() > 0.05
+
+
+def test_bands_of_coverage_are_drawn_or_said_to_be_absent(case, make_content, plain):
+    content = make_content(case)
+    curve = content.curve
+    ends = (np.stack([0.9 * share, share]) for share in (curve.covered_by_margin, curve.covered_by_density))
+    band = CoverageBand(*ends, 48)
+    bare, banded = (coverage_figure(curve, content.comparison, margin_mm=15.0, band=entry) for entry in (None, band))
+    assert [len(axes.collections) for axes in bare.axes] == [0, 0]
+    assert [len(axes.collections) for axes in banded.axes] == [2, 2]
+    lower, upper = banded.axes[0].collections[0].get_datalim(banded.axes[0].transData).get_points()[:, 1]
+    assert (lower, upper) == pytest.approx((90 * curve.covered_by_density[0], 100 * curve.covered_by_density[-1]))
+    assert "No band is drawn" in plain.page
 
 
 def test_page_names_no_patient_and_no_file(page):
-    text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
-    assert PATIENT not in text
-    assert ".nii" not in text
+    text = own(page)
+    assert PATIENT not in page
+    assert ".nii" not in text.replace("${layer.key}.nii.gz", "")
     assert "/data" not in text
 
 
@@ -61,16 +176,16 @@ def test_page_says_for_research_only_at_both_ends(page):
 
 
 def test_text_is_escaped(page):
-    assert "<script>" not in page
+    assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
     assert "Two foci &amp; a &lt;b&gt;satellite&lt;/b&gt;." in page
 
 
 def test_every_figure_has_words(page):
     alts, captions = re.findall(r'<img [^>]*alt="([^"]*)"', page), re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    assert len(alts) == len(captions) == 10
+    assert len(alts) == len(captions) == 11
     assert min(map(len, alts)) > 40
-    assert [int(k) for k in re.findall(r"<b>Figure (\d+)\.</b>", page)] == list(range(1, 11))
+    assert [int(k) for k in re.findall(r"<b>Figure (\d+)\.</b>", page)] == list(range(1, 12))
 
 
 def test_page_shows_the_prior_what_is_open_and_the_stages(page):
@@ -108,10 +223,9 @@ def test_provenance_is_shortened_and_timed(page):
     assert "17.3 s" in page
 
 
-def test_plain_report_is_the_same_on_every_run_and_claims_no_truth(case, make_content):
-    content = make_content(case)
-    first = render_report(content)
-    assert first == render_report(content)
+def test_plain_report_is_the_same_on_every_run_and_claims_no_truth(case, make_content, plain):
+    first = plain.page
+    assert first == render_report(make_content(case))
     assert "SYNTHETIC" not in first
     assert "Truth" not in first
     assert "None was raised." in first

@@ -17,6 +17,7 @@ from gliocast.cli.export import app as export_app
 from gliocast.cli.fit_volumes import fit_volumes
 from gliocast.cli.forecast import forecast
 from gliocast.cli.plan import plan
+from gliocast.cli.report import report
 from gliocast.cli.run import run
 from gliocast.cli.segment import segment
 from gliocast.cli.simulate import SeveralSeeds, simulate
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(demo)
+app.command()(report)
 app.command(cls=SeveralSeeds)(simulate)
 app.command()(segment)
 app.command()(plan)

@@ -5,6 +5,7 @@ from gliocast.pipeline.deliver import agreement, run, run_demo
 from gliocast.pipeline.equations import EQUATIONS, Equation, describe_equation, find_equation
 from gliocast.pipeline.personalize import Findings, Options, personalize
 from gliocast.pipeline.plan_targets import MODEL_TARGETS, PlannedTargets, TargetChoices, plan_targets
+from gliocast.pipeline.reporting import remake_report
 from gliocast.pipeline.simulate import simulate_to_file, simulate_to_folder
 from gliocast.pipeline.stages import PlanFiles, plan_to_folder
 from gliocast.pipeline.stopwatch import Stopwatch
@@ -30,6 +31,7 @@ __all__ = [
     "personalize",
     "plan_targets",
     "plan_to_folder",
+    "remake_report",
     "run",
     "run_demo",
     "simulate_to_file",

@@ -1,5 +1,6 @@
 """Findings to files: images, tables and the report, as a whole or not at all."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,17 +8,19 @@ import numpy as np
 from gliocast.cohort import DigitalPatient
 from gliocast.core import Density, Monitor, Patient, Silence, Visit, dice
 from gliocast.data import open_series, whole_folder, write_like, write_posterior, write_volume
-from gliocast.pipeline.personalize import Findings, Options, personalize, thresholds
+from gliocast.pipeline.personalize import Findings, Options, personalize
 from gliocast.pipeline.plan_targets import plan_record
 from gliocast.pipeline.record import parameters, provenance, write_json
+from gliocast.pipeline.reporting import report_content, write_report
 from gliocast.pipeline.stopwatch import Stopwatch
-from gliocast.planning import compare_plans, coverage_curve
 
 #: Draws of the prior that lie beside those of the posterior [1], and what sets their seed apart from the fit's.
 _NUM_PRIOR, _PRIOR_STREAM = 1000, 1
 
 #: Densities at which a demonstration compares estimate and truth [1].
 _DEMO_LEVELS = (0.01, 0.1, 0.8)
+
+_TRUE_DENSITY = "true_density.nii.gz"
 
 
 def run(patient: Patient, out: Path, *, options: Options | None = None, monitor: Monitor | None = None) -> Findings:
@@ -49,65 +52,32 @@ def _deliver(
     with whole_folder(out) as folder:
         findings = personalize(patient, options, watch)
         watch.begin("write")
-        _write_volumes(findings, folder)
+        images = _images(findings)
+        for name, data in images.items():
+            _write_image(folder / name, data, findings.visit)
         _write_posterior(findings, options.seed, folder)
-        if findings.samples:
-            _write_samples(findings.samples, folder)
+        if options.keep_samples and findings.grown is not None:
+            _write_samples(findings.grown.densities, folder)
         if digital is not None:
             _write_digital(digital, folder)
+            images[_TRUE_DENSITY] = digital.density.data
         watch.begin("report")
         record = provenance(findings, options)
-        # matplotlib takes a second to import; only now is it needed
-        from gliocast.report import ReportContent, render_report
-
-        truth = digital.truth.identifiable() if digital else None
         near = agreement(findings, digital) if digital else None
-        comparison = compare_plans(findings.plan, findings.density, findings.visit.labels)
-        curve = coverage_curve(
-            findings.density, findings.visit.labels, findings.anatomy.anatomy, barriers=findings.barriers
-        )
-        core_threshold, whole_threshold = thresholds(findings.posterior)
         record["seconds"] = dict(watch.seconds)
-        content = ReportContent(
-            visit=findings.visit,
-            anatomy=findings.anatomy.anatomy,
-            density=findings.density,
-            maps=findings.maps,
-            check=findings.check,
-            replicated=findings.check.shares_on(findings.visit.grid),
-            posterior=findings.posterior,
-            prior=findings.prior,
-            method=findings.fit.method.title,
-            thresholds=_known(t1c=core_threshold, flair=whole_threshold),
-            outline_dice=_known(core=findings.misfit.core_dice, whole=findings.misfit.whole_dice),
-            plan=findings.plan,
-            comparison=comparison,
-            curve=curve,
-            warnings=findings.warnings,
-            provenance=record,
-            unexplained=findings.misfit.sentences(),
-            truth=truth,
-            true_density=digital.density if digital else None,
-            truth_agreement=near,
-            synthetic=digital is not None,
-        )
-        (folder / "report.html").write_text(render_report(content), encoding="utf-8")
+        content = report_content(findings, record, digital=digital, agreement=near)
+        write_report(folder, content, images=images)
         watch.stop()
         record["seconds"] = dict(watch.seconds)
-        write_json(folder / "parameters.json", parameters(findings, options, truth))
-        write_json(folder / "plan.json", plan_record(findings.planned, comparison))
+        write_json(folder / "parameters.json", parameters(findings, options, content.truth))
+        write_json(folder / "plan.json", plan_record(findings.planned, content.comparison))
         write_json(folder / "provenance.json", record)
     findings.fit.forget()
     return findings
 
 
-def _known(**values: float | None) -> dict[str, float]:
-    """Only what there is: a tumor without core has no T1c outline."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _write_volumes(findings: Findings, folder: Path) -> None:
-    """NIfTI outputs on the T1's grid, header geometry included."""
+def _images(findings: Findings) -> dict[str, np.ndarray]:
+    """NIfTI outputs by file name."""
     anatomy = findings.anatomy.anatomy
     deviation = findings.density.standard_deviation
     assert deviation is not None  # predict always gives one
@@ -122,11 +92,9 @@ def _write_volumes(findings: Findings, folder: Path) -> None:
         "gray_matter": anatomy.gray_matter,
         "csf": anatomy.csf,
     }
-    source = findings.visit["t1"].path
-    if findings.visit.labels.path is None and source is not None:  # the network's
+    if findings.visit.labels.path is None and findings.visit["t1"].path is not None:  # the network's
         volumes["segmentation"] = findings.visit.labels.data
-    for name, data in volumes.items():
-        _write_image(folder / f"{name}.nii.gz", data, findings.visit, source)
+    return {f"{name}.nii.gz": data for name, data in volumes.items()}
 
 
 def _write_posterior(findings: Findings, seed: int, folder: Path) -> None:
@@ -135,7 +103,7 @@ def _write_posterior(findings: Findings, seed: int, folder: Path) -> None:
     write_posterior(folder / "posterior.nc", findings.posterior, prior_samples=prior_samples, seed=seed)
 
 
-def _write_samples(samples: tuple[Density, ...], folder: Path) -> None:
+def _write_samples(samples: Sequence[Density], folder: Path) -> None:
     """Densities of posterior samples on the inference grid, one after the other."""
     numbers = tuple(float(number) for number in range(len(samples)))
     with open_series(folder / "density_samples.nii.gz", samples[0].grid, days=numbers) as append:
@@ -143,7 +111,9 @@ def _write_samples(samples: tuple[Density, ...], folder: Path) -> None:
             append(sample.data)
 
 
-def _write_image(path: Path, data: np.ndarray, visit: Visit, source: Path | None) -> None:
+def _write_image(path: Path, data: np.ndarray, visit: Visit) -> None:
+    """On the T1's grid, header geometry included."""
+    source = visit["t1"].path
     data = data.astype(np.uint8 if data.dtype in (bool, np.uint8) else np.float32)
     if source is None:
         write_volume(path, data, visit.grid)
@@ -159,4 +129,4 @@ def _write_digital(digital: DigitalPatient, folder: Path) -> None:
     for modality, scan in visit.scans.items():
         write_volume(inner / f"{modality}.nii.gz", scan.volume.data.astype(np.int16), visit.grid)
     write_volume(inner / "seg.nii.gz", visit.labels.data, visit.grid)
-    write_volume(folder / "true_density.nii.gz", digital.density.data, visit.grid)
+    write_volume(folder / _TRUE_DENSITY, digital.density.data, visit.grid)

@@ -17,6 +17,7 @@ from gliocast.planning import ESTRO_EANO_MARGIN_MM, Barriers, barriers_from_atla
 from gliocast.planning.margins import require_margin
 from gliocast.problem import (
     NUM_PREDICTIVE,
+    GrownSamples,
     PredictiveCheck,
     PredictiveMaps,
     grow_samples,
@@ -112,7 +113,7 @@ class Findings:
         planned: target volumes.
         warnings: what a person must know, a sentence each.
         barriers: falx and tentorium as the atlas gives them; None where they were left out.
-        samples: densities of posterior samples on the inference grid, where they are kept.
+        grown: posterior samples with their densities on the inference grid; None where they weren't kept.
     """
 
     visit: Visit
@@ -126,7 +127,7 @@ class Findings:
     planned: PlannedTargets
     warnings: tuple[str, ...]
     barriers: Barriers | None = None
-    samples: tuple[Density, ...] = ()
+    grown: GrownSamples | None = None
 
     @property
     def plan(self) -> Plan:
@@ -203,7 +204,7 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
         planned=planned,
         warnings=(*patient.warnings, *warnings),
         barriers=barriers,
-        samples=grown.densities if options.keep_samples else (),
+        grown=grown,
     )
 
 

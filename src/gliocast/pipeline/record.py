@@ -130,6 +130,7 @@ def provenance(findings: Findings, options: Options) -> dict[str, Any]:
     inputs = {name: file_hash(path) for name, path in sources.items() if path is not None}
     return {
         "notice": RESEARCH_NOTICE,
+        "command": command(options),
         "versions": {
             "gliocast": version("gliocast"),
             "python": platform.python_version(),
@@ -137,6 +138,7 @@ def provenance(findings: Findings, options: Options) -> dict[str, Any]:
         },
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "options": asdict(options),
+        "model": growth_model(options),
         "method": findings.fit.record(),
         "seed": options.seed,
         "warnings": list(findings.warnings),
@@ -144,6 +146,29 @@ def provenance(findings: Findings, options: Options) -> dict[str, Any]:
         "inputs": inputs,
         "anatomy": {"atlas": load_mni152().name, "cached": findings.anatomy.cached, **asdict(findings.anatomy.quality)},
     }
+
+
+#: Options as the command line writes them.
+_FLAGS = {
+    "margin_mm": "--margin",
+    "diffusivity_ratio": "--diffusivity-ratio",
+    "growth": "--growth",
+    "tumor_pressure": "--pressure",
+    "seed": "--seed",
+    "method": "--method",
+    "num_samples": "--samples",
+}
+
+
+def command(options: Options) -> str:
+    """The command that does the same with the same scans; `PATIENT` stands for their folder."""
+    words = ["gliocast run PATIENT"]
+    for name, flag in _FLAGS.items():
+        value = getattr(options, name)
+        if value is not None:
+            words.append(f"{flag} {value:g}" if isinstance(value, float) else f"{flag} {value}")
+    switches = ([] if options.resume else ["--fresh"]) + ([] if options.barriers else ["--no-barriers"])
+    return " ".join([*words, *switches, *(["--keep-samples"] if options.keep_samples else [])])
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

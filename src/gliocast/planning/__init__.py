@@ -9,6 +9,7 @@ from gliocast.planning.coverage import (
     coverage_curve,
     covered_fraction,
 )
+from gliocast.planning.coverage_band import CoverageBand, coverage_band
 from gliocast.planning.ctv import isovolumetric_ctv, make_plan
 from gliocast.planning.guidelines import (
     EORTC,
@@ -48,6 +49,7 @@ __all__ = [
     "GUIDELINES",
     "RTOG",
     "Barriers",
+    "CoverageBand",
     "CoverageCurve",
     "CoverageTarget",
     "Guideline",
@@ -59,6 +61,7 @@ __all__ = [
     "barriers_from_atlas",
     "caution",
     "compare_plans",
+    "coverage_band",
     "coverage_curve",
     "coverage_target",
     "covered_fraction",

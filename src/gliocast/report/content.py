@@ -1,13 +1,14 @@
 """What a report shows: results only, already computed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gliocast.core import Anatomy, Density, Plan, Posterior, Prior, Visit
-from gliocast.planning import CoverageCurve, PlanComparison
+from gliocast.observation import Misfit
+from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
 from gliocast.problem import PredictiveCheck, PredictiveMaps
 
 
@@ -28,12 +29,18 @@ class ReportContent:
         method: how the posterior was found, in a few words.
         thresholds: density at which an outline shows, by modality: ``t1c`` (core), ``flair`` (whole tumor).
         outline_dice: Dice of simulated against observed outlines: ``core``, ``whole``.
+        outline_hd95: 95th percentile of the distances between the same outlines [mm]; an outline is left out where
+            it isn't known.
         plan: target volumes ``gtv``, ``ctv_standard``, ``ctv_model``.
         comparison: the two clinical target volumes side by side.
+        barriers: names of those that margins kept to.
         curve: covered share against volume.
+        band: where the curve lies under the posterior; None where its samples aren't at hand.
         warnings: what a person must know, a sentence each.
-        provenance: ``versions`` (name -> version), ``seed``, ``inputs`` (modality -> hash), ``seconds``
-            (stage -> wall time [s]); other keys aren't shown.
+        provenance: ``command``, ``versions`` (name -> version), ``seed``, ``inputs`` (modality -> hash), ``seconds``
+            (stage -> wall time [s]), ``anatomy`` (``atlas``, ``correlation``, ``dice``), ``model``; other keys aren't
+            shown.
+        misfit: observed against simulated outlines in numbers; None where it isn't known.
         unexplained: what a one-focus model can't explain in this patient, a sentence each.
         truth: true parameters by name, in a demonstration.
         true_density: the density that the demonstration grew.
@@ -53,16 +60,26 @@ class ReportContent:
     curve: CoverageCurve
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
+    outline_hd95: Mapping[str, float] = field(default_factory=dict)
+    barriers: tuple[str, ...] = ()
+    band: CoverageBand | None = None
     prior: Prior | None = None
     maps: PredictiveMaps | None = None
     check: PredictiveCheck | None = None
     replicated: Mapping[str, np.ndarray] | None = None
     method: str = ""
+    misfit: Misfit | None = None
     unexplained: tuple[str, ...] = ()
     truth: Mapping[str, float] | None = None
     true_density: Density | None = None
     truth_agreement: Mapping[str, float] | None = None
     synthetic: bool = False
+
+    @property
+    def cropped_at(self) -> str:
+        """What the standard CTV ends at, in words."""
+        *first, last = ("brain", "ventricles", *self.barriers)
+        return f"{', '.join(first)} and {last}"
 
     def __post_init__(self) -> None:
         grid = self.visit.grid

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gliocast.planning import CoverageCurve, PlanComparison
+from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
 from gliocast.report.style import BLUE, FAINT, INK, PAGE_WIDTH_IN, VERMILLION
 
 MARGIN_TICKS_MM = (0, 5, 10, 15, 20, 25, 30, 40)
@@ -12,13 +12,16 @@ MARGIN_TICKS_MM = (0, 5, 10, 15, 20, 25, 30, 40)
 SMALLEST_SHARE_PERCENT = 0.01
 
 
-def coverage_figure(curve: CoverageCurve, comparison: PlanComparison, *, margin_mm: float) -> Figure:
+def coverage_figure(
+    curve: CoverageCurve, comparison: PlanComparison, *, margin_mm: float, band: CoverageBand | None = None
+) -> Figure:
     """Covered share against treated volume for growing margins and density levels, and the share left out.
 
     Args:
         curve: both families.
         comparison: the plan, marked on both curves.
         margin_mm: the plan's margin [mm].
+        band: where both curves lie under the posterior; None where it isn't known.
     """
     figure = Figure(figsize=(PAGE_WIDTH_IN, 3.4))
     covered, left_out = figure.subplots(1, 2)
@@ -27,13 +30,22 @@ def coverage_figure(curve: CoverageCurve, comparison: PlanComparison, *, margin_
         (curve.covered_by_density, comparison.covered_by_model, BLUE, "-", "highest density (model)"),
         (curve.covered_by_margin, comparison.covered_by_standard, VERMILLION, "--", "uniform margin (standard)"),
     )
-    for share, at_plan, color, dashes, name in families:
+    bands = (None, None) if band is None else (band.by_density, band.by_margin)
+    for (share, at_plan, color, dashes, name), between in zip(families, bands, strict=True):
         marker = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "zorder": 5}
         covered.plot(curve.volume_ml, 100 * share, dashes, color=color, linewidth=2, label=name)
         covered.plot([comparison.standard_ml], [100 * at_plan], color=color, **marker)
-        missing = 100 * np.clip(1 - share, 0, 1)
-        missing[missing < SMALLEST_SHARE_PERCENT] = np.nan
+        missing = _left_out(share)
         left_out.semilogy(curve.volume_ml, missing, dashes, color=color, linewidth=2)
+        if between is not None:
+            covered.fill_between(curve.volume_ml, *(100 * between), color=color, alpha=0.16, linewidth=0)
+            left_out.fill_between(
+                curve.volume_ml,
+                *(100 * np.clip(1 - between, 1e-2 * SMALLEST_SHARE_PERCENT, 1)),
+                color=color,
+                alpha=0.16,
+                linewidth=0,
+            )
         if 100 * (1 - at_plan) >= SMALLEST_SHARE_PERCENT:
             left_out.plot([comparison.standard_ml], [100 * (1 - at_plan)], color=color, **marker)
     covered.set_ylabel("expected tumor burden covered [%]")
@@ -53,6 +65,13 @@ def coverage_figure(curve: CoverageCurve, comparison: PlanComparison, *, margin_
         fontsize=8.5,
     )
     return figure
+
+
+def _left_out(share: np.ndarray) -> np.ndarray:
+    """What isn't covered, where that is enough to be drawn [%]."""
+    missing = 100 * np.clip(1 - share, 0, 1)
+    missing[missing < SMALLEST_SHARE_PERCENT] = np.nan
+    return missing
 
 
 def _finish(axes: Axes, curve: CoverageCurve, comparison: PlanComparison) -> None:

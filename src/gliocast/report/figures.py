@@ -1,12 +1,12 @@
 """Every figure of the report with its words: what is seen, for those who look and those who can't."""
 
-from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 
 from gliocast.core import Density
+from gliocast.planning.coverage_band import BAND as COVERAGE_BAND
 from gliocast.problem import PredictiveMaps
 from gliocast.report.content import ReportContent
 from gliocast.report.corner import corner
@@ -17,8 +17,9 @@ from gliocast.report.montage import ISODENSITY_LEVELS, montage
 from gliocast.report.outlines import outline_comparison, truth_comparison
 from gliocast.report.posterior_maps import posterior_maps
 from gliocast.report.replicates import BAND, replicate_band
-from gliocast.report.style import figure_style, to_png
+from gliocast.report.style import figure_style, to_images
 from gliocast.report.tables import number, percent
+from gliocast.report.viewer_figure import viewer_figure
 
 CONVENTION = (
     "Three planes through the middle of the tumor, in radiological convention: the patient's right (R) is on the left "
@@ -28,12 +29,25 @@ CONVENTION = (
 
 @dataclass(frozen=True)
 class FigureEntry:
-    """A figure on the page: its number, the PNG as base64, its alternative text and its caption."""
+    """A figure of the report.
+
+    Args:
+        number: on the page.
+        png: the figure as a file of its own.
+        webp: the same for the page.
+        alt: its alternative text.
+        caption: what is below it.
+    """
 
     number: int
-    png: str
+    png: bytes
+    webp: bytes
     alt: str
     caption: str
+
+
+#: Figures without a scan, of which every pixel is kept.
+LINE_DRAWINGS = ("coverage", "corner")
 
 
 def make_figures(content: ReportContent) -> dict[str, FigureEntry]:
@@ -41,12 +55,14 @@ def make_figures(content: ReportContent) -> dict[str, FigureEntry]:
     entries: dict[str, FigureEntry] = {}
     with figure_style():
         for key, figure, alt, caption in (
+            *_first_figures(content),
             *_density_figures(content),
+            *_fit_figures(content),
             *_plan_figures(content),
             *_model_figures(content),
         ):
-            png = b64encode(to_png(figure)).decode("ascii")
-            entries[key] = FigureEntry(len(entries) + 1, png, alt, caption)
+            png, webp = to_images(figure, exact=key in LINE_DRAWINGS)
+            entries[key] = FigureEntry(len(entries) + 1, png, webp, alt, caption)
     return entries
 
 
@@ -54,8 +70,28 @@ def make_figures(content: ReportContent) -> dict[str, FigureEntry]:
 _Drawn = tuple[str, Figure, str, str]
 
 
+def _first_figures(content: ReportContent) -> Iterator[_Drawn]:
+    """What the viewer shows, standing still, and the anatomy that all else rests on."""
+    visit = content.visit
+    yield (
+        "viewer-still",
+        viewer_figure(visit, content.density, content.plan),
+        "T1c slices with a color map of the expected density and the outlines of target volumes and segmentation.",
+        f"What the viewer shows at first: the expected density over T1c, with target volumes and segmentation. "
+        f"{CONVENTION}",
+    )
+    yield (
+        "anatomy",
+        anatomy_maps(visit, content.anatomy),
+        "Tissue classes over T1c slices: gray matter, cerebrospinal fluid, ventricles.",
+        "The anatomy that the tumor grew in, over T1c: gray matter (orange), cerebrospinal fluid (light blue) and "
+        "ventricles (dark blue); the rest is white matter. Where the tints don't follow the scan, the registration "
+        "failed and nothing below can be trusted.",
+    )
+
+
 def _density_figures(content: ReportContent) -> Iterator[_Drawn]:
-    """What the model sees, and whether it fits."""
+    """What the model sees, and how sure it is."""
     visit, density = content.visit, content.density
     levels = ", ".join(f"{level:g}" for level in ISODENSITY_LEVELS)
     yield (
@@ -70,6 +106,11 @@ def _density_figures(content: ReportContent) -> Iterator[_Drawn]:
     yield "density", density_maps(visit, shown), *_density_words(shown)
     if content.maps is not None:
         yield "posterior-maps", posterior_maps(visit, content.maps), *_posterior_words(content.maps)
+
+
+def _fit_figures(content: ReportContent) -> Iterator[_Drawn]:
+    """Whether the model fits what was seen."""
+    visit, density = content.visit, content.density
     if content.thresholds:
         yield (
             "outlines",
@@ -96,16 +137,16 @@ def _plan_figures(content: ReportContent) -> Iterator[_Drawn]:
     yield "ctv", ctv_comparison(content.visit, content.plan), *_ctv_words(content)
     yield (
         "coverage",
-        coverage_figure(content.curve, content.comparison, margin_mm=content.plan.margin_mm),
+        coverage_figure(content.curve, content.comparison, margin_mm=content.plan.margin_mm, band=content.band),
         "Curves of the expected tumor burden covered, and left out, against the treated volume in ml.",
         "Share of the expected tumor burden covered (left) and left out (right, logarithmic) against treated volume "
         "[ml]: a uniform margin growing from the GTV (upper scale, mm) against the densest tissue of the same volume. "
-        "Dots: the two plans. Both curves are computed under the model's own density.",
+        "Dots: the two plans. Both curves are computed under the model's own density. " + _band_words(content),
     )
 
 
 def _model_figures(content: ReportContent) -> Iterator[_Drawn]:
-    """The parameters, the truth where it is known, and the anatomy."""
+    """The parameters, and the truth where it is known."""
     visit, density = content.visit, content.density
     yield (
         "corner",
@@ -127,14 +168,6 @@ def _model_figures(content: ReportContent) -> Iterator[_Drawn]:
             "Lines of equal density of the estimate laid over those of the truth on T1c slices.",
             "Estimate against truth: lines of equal tumor-cell density on T1c, white for the truth.",
         )
-    yield (
-        "anatomy",
-        anatomy_maps(visit, content.anatomy),
-        "Tissue classes over T1c slices: gray matter, cerebrospinal fluid, ventricles.",
-        "The anatomy that the tumor grew in, over T1c: gray matter (orange), cerebrospinal fluid (light blue) and "
-        "ventricles (dark blue); the rest is white matter. Where the tints don't follow the scan, the registration "
-        "failed and nothing above can be trusted.",
-    )
 
 
 def _density_words(density: Density) -> tuple[str, str]:
@@ -167,10 +200,20 @@ def _ctv_words(content: ReportContent) -> tuple[str, str]:
     return (
         f"Outlines of two clinical target volumes of {size} each on T1c and FLAIR; they overlap with Dice "
         f"{plans.overlap:.2f}.",
-        f"Clinical target volumes of {size} each. Orange: GTV + {content.plan.margin_mm:g} mm, cropped at brain and "
-        f"ventricles; blue: the tissue of highest expected density; tinted: what only one of them treats; white: gross "
+        f"Clinical target volumes of {size} each. Orange: GTV + {content.plan.margin_mm:g} mm, cropped at "
+        f"{content.cropped_at}; blue: the tissue of highest expected density; tinted: what only one of them treats; white: gross "
         f"tumor volume. Covered share of the expected burden: {percent(plans.covered_by_standard)} (standard), "
         f"{percent(plans.covered_by_model)} (model).",
+    )
+
+
+def _band_words(content: ReportContent) -> str:
+    if content.band is None:
+        return "No band is drawn: the samples of the posterior weren't at hand."
+    low, high = (f"{100 * share:.0f}" for share in COVERAGE_BAND)
+    return (
+        f"Bands: the same plans under {content.band.num_samples} densities drawn from the posterior, {low} to {high} % "
+        "of them; the curves belong to its mode, and needn't lie in the middle."
     )
 
 

@@ -18,7 +18,7 @@ from gliocast.report.tables import number
 
 #: Where between these shares of the replicates draw tumor, the band lies [1].
 BAND = (0.05, 0.95)
-_SUBJECTS = {"core": "Tumor core (T1c)", "whole": "Whole tumor (FLAIR)"}
+SUBJECTS = {"core": "Tumor core (T1c)", "whole": "Whole tumor (FLAIR)"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def _row(statistic: PredictiveStatistic) -> ReplicateRow:
     unit = "" if statistic.unit == "1" else f" {statistic.unit}"
     low, high = statistic.interval
     return ReplicateRow(
-        name=f"{_SUBJECTS.get(subject, subject)}, {what}",
+        name=f"{SUBJECTS.get(subject, subject)}, {what}",
         observed=number(statistic.observed) + unit,
         median=number(statistic.median) + unit,
         interval=f"{number(low)} to {number(high)}{unit}",

@@ -137,6 +137,17 @@ def plan_table(content: ReportContent) -> list[tuple[str, str, str]]:
     ]
 
 
+def outline_table(content: ReportContent) -> list[tuple[str, str, str]]:
+    """Rows of (outline, Dice, HD95), of those that are known."""
+    rows = []
+    for part, name in (("core", "Tumor core (T1c)"), ("whole", "Whole tumor (FLAIR)")):
+        if part in content.outline_dice:
+            distance = content.outline_hd95.get(part)
+            shown = "–" if distance is None else f"{number(distance)} mm"
+            rows.append((name, f"{content.outline_dice[part]:.3f}", shown))
+    return rows
+
+
 def parameter_table(content: ReportContent) -> list[ParameterRow]:
     """One row for each parameter, rounded to two digits of its standard deviation."""
     posterior, truth = content.posterior, content.truth or {}
@@ -168,22 +179,24 @@ def parameter_table(content: ReportContent) -> list[ParameterRow]:
 def provenance_tables(content: ReportContent) -> list[tuple[str, list[tuple[str, str]]]]:
     """Titled lists of (what, value): versions and seed, shortened hashes of the inputs, wall times."""
     record = content.provenance
-    versions = [(str(name), str(version)) for name, version in _items(record.get("versions"))]
+    command = [("", str(record["command"]))] if record.get("command") else []
+    versions = [(str(name), str(version)) for name, version in items(record.get("versions"))]
     if "seed" in record:
         versions.append(("random seed", str(record["seed"])))
     hashes = [
         (_input_name(str(name), k), str(digest)[:SHOWN_HASH_DIGITS])
-        for k, (name, digest) in enumerate(_items(record.get("inputs")), start=1)
+        for k, (name, digest) in enumerate(items(record.get("inputs")), start=1)
     ]
-    seconds = [(str(stage), float(value)) for stage, value in _items(record.get("seconds"))]
+    seconds = [(str(stage), float(value)) for stage, value in items(record.get("seconds"))]
     times = [(stage, f"{value:.1f} s") for stage, value in seconds]
     if times:
         times.append(("total", f"{sum(value for _, value in seconds):.1f} s"))
-    tables = [("Versions", versions), ("Inputs (hash)", hashes), ("Wall time", times)]
+    tables = [("Command", command), ("Versions and seed", versions), ("Inputs (hash)", hashes), ("Wall time", times)]
     return [(title, [(scrub(name), scrub(value)) for name, value in rows]) for title, rows in tables if rows]
 
 
-def _items(mapping: Any) -> Iterable[tuple[Any, Any]]:
+def items(mapping: Any) -> Iterable[tuple[Any, Any]]:
+    """Pairs of a mapping, none where there is none."""
     return mapping.items() if mapping else ()
 
 

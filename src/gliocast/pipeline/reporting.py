@@ -1,0 +1,139 @@
+"""Findings to a report: what it shows, the page, its figures, and what the page is made of for another time."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gliocast.cohort import DigitalPatient
+from gliocast.core import Visit
+from gliocast.data import whole_folder
+from gliocast.pipeline.personalize import Findings, thresholds
+from gliocast.planning import CoverageBand, CoverageCurve, compare_plans, coverage_band, coverage_curve
+from gliocast.segmentation.metrics import hd95
+
+if TYPE_CHECKING:  # matplotlib takes a second to import; only a report needs it
+    from gliocast.report import ReportContent
+
+#: Name of the page, and of the folder of its figures.
+PAGE, FIGURES = "report.html", "figures"
+
+#: Scans that the page draws.
+_DRAWN = ("t1c", "flair")
+
+
+def report_content(
+    findings: Findings,
+    record: Mapping[str, Any],
+    *,
+    digital: DigitalPatient | None,
+    agreement: Mapping[str, float] | None,
+) -> "ReportContent":
+    """What the report of a patient shows.
+
+    Args:
+        findings: of the patient.
+        record: where they come from.
+        digital: with the truth, in a demonstration.
+        agreement: how near the estimate came to it.
+    """
+    from gliocast.report import ReportContent
+
+    visit, misfit = findings.visit, findings.misfit
+    core, whole = thresholds(findings.posterior)
+    curve = coverage_curve(findings.density, visit.labels, findings.anatomy.anatomy, barriers=findings.barriers)
+    return ReportContent(
+        visit=replace(visit, scans={name: visit[name] for name in _DRAWN}),
+        anatomy=findings.anatomy.anatomy,
+        density=findings.density,
+        maps=findings.maps,
+        check=findings.check,
+        replicated=findings.check.shares_on(visit.grid),
+        posterior=findings.posterior,
+        prior=findings.prior,
+        method=findings.fit.method.title,
+        thresholds=_known(t1c=core, flair=whole),
+        outline_dice=_known(core=misfit.core_dice, whole=misfit.whole_dice),
+        outline_hd95=_hd95(visit, findings.density.data, core=core, whole=whole),
+        plan=findings.plan,
+        comparison=compare_plans(findings.plan, findings.density, visit.labels),
+        curve=curve,
+        barriers=findings.planned.barriers,
+        band=_band(findings, curve),
+        warnings=findings.warnings,
+        provenance=dict(record),
+        misfit=misfit,
+        unexplained=misfit.sentences(),
+        truth=digital.truth.identifiable() if digital else None,
+        true_density=digital.density if digital else None,
+        truth_agreement=agreement,
+        synthetic=digital is not None,
+    )
+
+
+def write_report(folder: Path, content: "ReportContent", *, images: Mapping[str, np.ndarray] | None = None) -> None:
+    """Write page and figures, and what they are made of.
+
+    Args:
+        folder: that exists.
+        content: of the report.
+        images: arrays of it that lie in the folder as NIfTI images, by file name; None where all of this was saved
+            before.
+    """
+    from gliocast.report import SAVED, make_report, save_content
+
+    report = make_report(content)
+    (folder / PAGE).write_text(report.page, encoding="utf-8", newline="")
+    (folder / FIGURES).mkdir(exist_ok=True)
+    for name, png in report.figures.items():
+        (folder / FIGURES / f"{name}.png").write_bytes(png)
+    if images is not None:
+        save_content(folder / SAVED, content, images=images)
+
+
+def remake_report(results: Path) -> None:
+    """Make page and figures again from what a run left in its folder; the scans aren't needed.
+
+    Args:
+        results: folder that `gliocast run` or `gliocast demo` wrote.
+
+    Raises:
+        InputError: something of it is missing or damaged.
+    """
+    from gliocast.report import load_content
+
+    content = load_content(results)
+    with whole_folder(results) as folder:
+        write_report(folder, content)
+
+
+def _known(**values: float | None) -> dict[str, float]:
+    """Only what there is: a tumor without core has no T1c outline."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _hd95(visit: Visit, density: np.ndarray, **levels: float | None) -> dict[str, float]:
+    """HD95 of simulated against segmented outlines that aren't empty [mm], by name."""
+    found = {}
+    for name, level in levels.items():
+        if level is not None:
+            simulated, segmented = density > level, getattr(visit.labels, name)
+            if simulated.any() and segmented.any():
+                found[name] = hd95(simulated, segmented, spacing=visit.grid.spacing)
+    return found
+
+
+def _band(findings: Findings, curve: CoverageCurve) -> CoverageBand | None:
+    """How far the posterior spreads the coverage, where its samples were kept."""
+    if findings.grown is None:
+        return None
+    return coverage_band(
+        curve,
+        findings.grown.densities,
+        density=findings.density,
+        labels=findings.visit.labels,
+        anatomy=findings.anatomy.anatomy,
+        barriers=findings.barriers,
+    )

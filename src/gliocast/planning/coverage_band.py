@@ -1,0 +1,108 @@
+"""How sure the coverage of a plan is: the same plans under each density that the posterior holds possible.
+
+A coverage curve is made of plans (margins around the GTV, level sets of the delivered density). Those plans are held;
+what changes from one posterior sample to the next is the density that they have to cover. Samples lie on a coarser
+grid: each voxel of tissue takes the density of the sample's voxel that its center is in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gliocast.anatomy.mobility import is_tissue
+from gliocast.core import Anatomy, Density, Grid, InputError, LabelMap
+from gliocast.planning.barriers import Barriers
+from gliocast.planning.coverage import MM3_PER_ML, CoverageCurve
+from gliocast.planning.margins import distance_from, gross_tumor_volume, treatable_region
+
+#: The band holds the posterior samples between these quantiles [1].
+BAND = (0.05, 0.95)
+
+
+@dataclass(frozen=True, eq=False)
+class CoverageBand:
+    """Band of the covered share over posterior samples, for both families of plans of a coverage curve.
+
+    Args:
+        by_margin: lower and upper end for uniform margins, (2, num_points).
+        by_density: the same for level sets of the delivered density, (2, num_points).
+        num_samples: posterior samples behind it.
+    """
+
+    by_margin: np.ndarray
+    by_density: np.ndarray
+    num_samples: int
+
+
+def coverage_band(
+    curve: CoverageCurve,
+    samples: Sequence[Density],
+    *,
+    density: Density,
+    labels: LabelMap,
+    anatomy: Anatomy,
+    barriers: Barriers | None = None,
+) -> CoverageBand:
+    """The plans of a coverage curve under each posterior sample of the density.
+
+    Args:
+        curve: `coverage_curve` of the delivered density.
+        samples: densities that the posterior holds possible, equally weighted, all on one grid.
+        density: the delivered one, of which level sets are plans.
+        labels: the segmentation on the same grid.
+        anatomy: tissue on the same grid.
+        barriers: falx and tentorium on the same grid, if the curve knows of them.
+
+    Raises:
+        InputError: no samples, or one without any tumor.
+    """
+    tissue = is_tissue(anatomy)
+    cells = _cells(np.flatnonzero(tissue.ravel()), labels.grid, samples[0].grid) if samples else np.zeros(0, dtype=int)
+    fields = [np.append(sample.data.ravel(), 0) for sample in samples]  # the last one is outside of the sample's grid
+    weights = np.bincount(cells, minlength=len(fields[0])) if samples else np.zeros(0)
+    burdens = [float(weights @ field.astype(np.float64)) for field in fields]
+    if not burdens or min(burdens) <= 0:
+        raise InputError(
+            "coverage band",
+            expected="posterior samples with tumor in each",
+            got=f"{len(burdens)} samples, {sum(burden <= 0 for burden in burdens)} of them empty",
+            advice="grow them first",
+        )
+    counts = np.rint(curve.volume_ml * MM3_PER_ML / labels.grid.voxel_volume).astype(int)
+    bands = []
+    for voxels in _families(curve, density, labels, anatomy, barriers, int(counts[-1])):
+        places = _cells(voxels, labels.grid, samples[0].grid)
+        places[~tissue.ravel()[voxels]] = len(fields[0]) - 1
+        covered = np.array([np.cumsum(field[places], dtype=np.float64)[counts - 1] for field in fields])
+        bands.append(np.quantile(covered / np.array(burdens)[:, None], BAND, axis=0))
+    return CoverageBand(bands[0], bands[1], len(samples))
+
+
+def _families(
+    curve: CoverageCurve,
+    density: Density,
+    labels: LabelMap,
+    anatomy: Anatomy,
+    barriers: Barriers | None,
+    count: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels in the order in which growing margins, and falling levels, take them in; flat indices, (count,)."""
+    region = treatable_region(labels, anatomy, barriers)
+    gtv, _ = gross_tumor_volume(labels)
+    distance = distance_from(gtv, labels.grid, reach_mm=float(curve.margin_mm[-1]), barriers=barriers).ravel()
+    near = np.flatnonzero(region.ravel() & np.isfinite(distance))
+    by_margin = near[np.argsort(distance[near], kind="stable")][:count]
+    inside, values = np.flatnonzero(region.ravel()), density.data.ravel()
+    densest = inside[np.argpartition(-values[inside], count - 1)[:count]]
+    return by_margin, densest[np.argsort(-values[densest], kind="stable")]
+
+
+def _cells(voxels: np.ndarray, grid: Grid, onto: Grid) -> np.ndarray:
+    """Flat indices of the voxels of a coarser grid that centers of voxels lie in; one past the last outside of it."""
+    points = grid.world_from_voxel(np.stack(np.unravel_index(voxels, grid.shape), axis=-1))
+    index = np.rint(onto.voxel_from_world(points)).astype(int)
+    inside = np.all((index >= 0) & (index < np.array(onto.shape)), axis=-1)
+    cells = np.full(len(voxels), np.prod(onto.shape))
+    cells[inside] = np.ravel_multi_index(tuple(index[inside].T), onto.shape)
+    return cells
