@@ -1,27 +1,23 @@
 """The picture in the README, cut out of a demo's report.
 
-make demo && .venv/bin/python docs/make_images.py demo-report/report.html
+make demo && .venv/bin/python docs/make_images.py demo-report/figures
 """
 
 import argparse
-import base64
-import io
-import re
 from pathlib import Path
 
 from PIL import Image
 
 WIDTH = 900
 #: Figures of the report that the picture shows, in order: scans with density, target volumes.
-FIGURES = (0, 3)
+FIGURES = ("montage.png", "ctv.png")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("report", type=Path)
-    page = parser.parse_args().report.read_text(encoding="utf-8")
-    encoded = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", page)
-    parts = [Image.open(io.BytesIO(base64.b64decode(encoded[number]))).convert("RGB") for number in FIGURES]
+    parser.add_argument("figures", type=Path)
+    folder = parser.parse_args().figures
+    parts = [Image.open(folder / name).convert("RGB") for name in FIGURES]
     parts = [part.resize((WIDTH, round(part.height * WIDTH / part.width)), Image.Resampling.LANCZOS) for part in parts]
     sheet = Image.new("RGB", (WIDTH, sum(part.height for part in parts)), "white")
     top = 0

@@ -201,8 +201,8 @@ def _ctv_words(content: ReportContent) -> tuple[str, str]:
         f"Outlines of two clinical target volumes of {size} each on T1c and FLAIR; they overlap with Dice "
         f"{plans.overlap:.2f}.",
         f"Clinical target volumes of {size} each. Orange: GTV + {content.plan.margin_mm:g} mm, cropped at "
-        f"{content.cropped_at}; blue: the tissue of highest expected density; tinted: what only one of them treats; white: gross "
-        f"tumor volume. Covered share of the expected burden: {percent(plans.covered_by_standard)} (standard), "
+        f"{content.cropped_at}; blue: the tissue of highest expected density; tinted: what only one of them treats; "
+        f"white: gross tumor volume. Covered share of the expected burden: {percent(plans.covered_by_standard)} (standard), "
         f"{percent(plans.covered_by_model)} (model).",
     )
 

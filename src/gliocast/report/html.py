@@ -103,6 +103,7 @@ def _words(content: ReportContent) -> dict[str, Any]:
         "replicate_rows": replicate_table(content.check),
         "plans": content.comparison,
         "margin_mm": content.plan.margin_mm,
+        "cropped_at": content.cropped_at,
         "plan_rows": plan_table(content),
         "parameter_rows": parameter_table(content),
         "has_truth": bool(content.truth),

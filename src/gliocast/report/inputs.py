@@ -39,7 +39,7 @@ def input_table(content: ReportContent) -> list[tuple[str, str]]:
     scans = [name for name in MODALITIES if name in (given or visit.scans)]
     segmented = "given" if "seg" in given else "made with the patient" if content.synthetic else "by gliocast's network"
     return [
-        ("Scans", ", ".join(SCAN_NAMES[name] for name in scans)),
+        ("Scans" if given else "Scans shown", ", ".join(SCAN_NAMES[name] for name in scans)),
         ("Grid", f"{size} voxels of {spacing} mm, stored as {orientation(grid)}"),
         ("Brain mask", f"{number(float(np.count_nonzero(visit.brain)) * grid.voxel_volume / MM3_PER_ML, 4)} ml"),
         ("Segmentation", f"{segmented}, read as {visit.labels.schema.name}"),

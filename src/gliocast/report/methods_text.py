@@ -74,7 +74,7 @@ def _tissue(content: ReportContent) -> _Step:
 
 
 def _growth(content: ReportContent) -> _Step:
-    pushes = "mass effect" in str(content.provenance.get("model", ""))
+    pushes = "mass effect" in str(content.provenance.get("model"))
     yield (
         "Tumor growth follows a reaction-diffusion equation with logistic proliferation and faster migration in white "
         "than in gray matter" + (", and it pushes the tissue aside" if pushes else ""),

@@ -107,7 +107,8 @@ def cautions(content: ReportContent) -> list[str]:
     """The warnings of the stages, and those that the numbers of the report give rise to."""
     found = [pretty(scrub(text)) for text in content.warnings]
     plans = content.comparison
-    if plans.gtv_in_model < COMPLETE_SHARE:
+    said = any("gross tumor volume, which no target may omit" in text for text in content.warnings)  # by the plan
+    if plans.gtv_in_model < COMPLETE_SHARE and not said:
         left_out = (1 - plans.gtv_in_model) * plans.gtv_ml
         found.append(
             f"The model's CTV leaves out {percent(1 - plans.gtv_in_model)} of the visible gross tumor volume "

@@ -3,7 +3,7 @@ r"""What the interactive viewer shows, packed for the page: scans, density, its 
 Volumes are cropped to the brain, and to fewer voxels where that leaves too many. A voxel is one byte q, and the header
 says what it stands for:
 
-- scans: 0 to the 99.9th percentile of the brain in 128 steps. MRI is noisier than that, and noise can't be compressed.
+- scans: 0 to the 99.9th percentile of the brain in 64 steps. MRI is noisier than that, and noise can't be compressed.
 - density: :math:`q = 0` below 0.001, else :math:`\log_{10} c = -3 + 3 (q - 1) / 254`, 2.7 % from one step to the next.
 - standard deviation: 0 to its maximum in 255 steps.
 - outlines: one bit for each mask, so that five volumes are one, and each can be switched.
@@ -35,7 +35,7 @@ MAX_VOXELS = 4_500_000
 #: Border around the brain [mm].
 BORDER_MM = 2.0
 #: Codes of a scan [1], and the percentile of the brain that the highest one stands for [%].
-SCAN_CODES, BRIGHTEST = 128, 99.9
+SCAN_CODES, BRIGHTEST = 64, 99.9
 #: Highest code of a map [1].
 LAST_CODE = 255
 #: Nodes of a color map [1], and where it begins: its darkest tenth would vanish on an MRI.
