@@ -2,6 +2,7 @@ import pytest
 
 from gliocast.core import InputError
 from gliocast.data import find_files
+from gliocast.data.folders import find_recurrence, find_segmentation
 
 KEYS = ("t1", "t1c", "t2", "flair", "seg")
 
@@ -67,3 +68,24 @@ def test_folder_that_does_not_exist_or_is_a_file_is_refused(tmp_path):
 
 def test_line_break_in_a_name_stays_out_of_the_message(tmp_path):
     assert "a?b.nii" in refusal(touch(tmp_path, "a\nb.nii"))
+
+
+# Segmentations alone
+
+
+def test_a_segmentation_is_found_whichever_scans_there_are(tmp_path):
+    touch(tmp_path, "x-t1c.nii.gz", "x-seg.nii.gz", "x_recurrence.nii.gz")
+    assert find_segmentation(tmp_path).name == "x-seg.nii.gz"
+    assert find_recurrence(tmp_path).name == "x_recurrence.nii.gz"
+
+
+def test_no_recurrence_file_is_none_and_two_are_refused(tmp_path):
+    assert find_recurrence(touch(tmp_path, "x-seg.nii.gz")) is None
+    touch(tmp_path, "recurrence.nii.gz", "x-recurrence.nii")
+    with pytest.raises(InputError, match=r"one recurrence file, got recurrence.nii.gz and x-recurrence.nii; move"):
+        find_recurrence(tmp_path)
+
+
+def test_a_folder_without_a_segmentation_says_what_to_add(tmp_path):
+    with pytest.raises(InputError, match=r"one seg file, got none; add it as \*_seg.nii.gz"):
+        find_segmentation(touch(tmp_path, "x-t1c.nii.gz"))

@@ -68,6 +68,41 @@ def find_files(folder: Path | str, *, segmented: bool = True) -> dict[str, Path]
     return {key: paths[0] for key, paths in found.items() if paths}
 
 
+def find_segmentation(folder: Path) -> Path:
+    """The one segmentation in a folder, whichever scans there are.
+
+    Raises:
+        InputError: the folder can't be listed, or holds none or several.
+    """
+    return _one_of([path for path in _list_images(folder) if _recognize(path.name) == "seg"], folder, "seg")
+
+
+def find_recurrence(folder: Path) -> Path | None:
+    """A segmentation of a later day that lies in a folder (`recurrence.nii.gz`, `*_recurrence.nii.gz`), if any.
+
+    Raises:
+        InputError: the folder can't be listed, or there are several.
+    """
+    found = [path for path in _list_images(folder) if is_recurrence(path.name)]
+    return _one_of(found, folder, "recurrence") if found else None
+
+
+def is_recurrence(name: str) -> bool:
+    """Whether a file is called the segmentation of a recurrence."""
+    return _ending(name) == "recurrence"
+
+
+def _one_of(found: list[Path], folder: Path, key: str) -> Path:
+    if len(found) != 1:
+        raise InputError(
+            f"folder {printable(folder.name)}",
+            expected=f"one {key} file",
+            got=" and ".join(printable(path.name) for path in found) or "none",
+            advice=f"add it as *_{key}.nii.gz" if not found else "move all but one elsewhere",
+        )
+    return found[0]
+
+
 def _list_images(folder: Path) -> list[Path]:
     """NIfTI files directly inside the folder, by name; hidden ones (macOS litter such as ``._t1.nii``) left out."""
     try:
@@ -89,8 +124,12 @@ def _list_images(folder: Path) -> list[Path]:
 
 def _recognize(name: str) -> str | None:
     """The scan that a file name stands for."""
-    ending = re.split(r"[_\-.]", _stem(name))[-1]
-    return next((key for key, endings in ENDINGS.items() if ending in endings), None)
+    return next((key for key, endings in ENDINGS.items() if _ending(name) in endings), None)
+
+
+def _ending(name: str) -> str:
+    """What follows the last underscore, hyphen or dot before ``.nii``."""
+    return re.split(r"[_\-.]", _stem(name))[-1]
 
 
 def _stem(name: str) -> str:

@@ -47,7 +47,7 @@ def read_labels(path: Path, schema_name: str | None = None) -> tuple[LabelMap, t
     present = [int(value) for value in np.unique(volume.data) if value != 0]
     if not present:
         raise InputError(label, expected="a tumor", got="only background (0)", advice="segment the tumor first")
-    schema = _guess_schema(present) if schema_name is None else SCHEMAS[schema_name]
+    schema = guess_schema(present) if schema_name is None else SCHEMAS[schema_name]
     unknown = [value for value in present if value not in schema.values]
     if unknown:
         known = "; ".join(str(candidate) for candidate in SCHEMAS.values())
@@ -92,8 +92,11 @@ def swap_warning(labels: LabelMap, t1c: Volume) -> str | None:
     )
 
 
-def _guess_schema(present: list[int]) -> LabelSchema:
-    """The schema whose numbers these are; enhancing tumor was 4 until 2021, then 3, and 4 the cavity since 2024."""
+def guess_schema(present: list[int]) -> LabelSchema:
+    """The schema whose numbers these are; enhancing tumor was 4 until 2021, then 3, and 4 the cavity since 2024.
+
+    What is guessed of several files together is surer: where nothing enhances any more, 4 may be a cavity.
+    """
     if 3 not in present:
         return SCHEMAS["brats-2021"]
     return SCHEMAS["brats-2024" if 4 in present else "brats-2023"]

@@ -15,6 +15,7 @@ from gliocast.cohort.synthetic import CohortLaw, SyntheticPatient, SyntheticVisi
 from gliocast.core import SCHEMAS, InputError, Radiotherapy, Resection
 from gliocast.data import whole_file, whole_folder, write_vectors, write_volume
 from gliocast.data.folders import printable
+from gliocast.pipeline.patient_folders import TRUTH
 
 #: How files of one visit end: as in BraTS until 2021, and from 2023 on, which several visits are named by.
 _SINGLE = {"t1": "_t1", "t1c": "_t1ce", "t2": "_t2", "flair": "_flair", "pet": "_fet", "seg": "_seg"}
@@ -25,9 +26,6 @@ _PER_MM = 64
 
 #: BraTS' words for the extent of a resection.
 _EXTENTS = {"gross-total": "GTR", "subtotal": "STR", "none": "NA"}
-
-#: The folder of what no scan shows, in a patient's (or a visit's) own.
-TRUTH = "truth"
 
 #: Where brains lie in BraTS' grid, whose first two axes run the other way.
 _PLACE = (slice(32, 208), slice(16, 224), slice(0, 155))

@@ -3,7 +3,11 @@
 from pathlib import Path
 
 from gliocast.core import InputError
-from gliocast.data.folders import printable
+from gliocast.data.folders import is_recurrence, printable
+from gliocast.segmentation.split import patient_of
+
+#: The folder of what no scan shows, in a digital patient's (or a visit's) own.
+TRUTH = "truth"
 
 
 def list_visits(folder: Path) -> list[Path]:
@@ -34,5 +38,20 @@ def list_visits(folder: Path) -> list[Path]:
     return found
 
 
+def list_patients(folder: Path) -> dict[str, list[Path]]:
+    """Folders of visits in the order of their names, by patient: those in one folder, or of one name but for a number.
+
+    Raises:
+        InputError: as `list_visits`.
+    """
+    patients: dict[str, list[Path]] = {}
+    for visit in list_visits(folder):
+        name = patient_of(visit.name) if visit.parent == folder else visit.parent.name
+        patients.setdefault(name, []).append(visit)
+    return patients
+
+
 def _has_images(folder: Path) -> bool:
-    return any(path.name.lower().endswith((".nii", ".nii.gz")) for path in folder.iterdir())
+    """Whether a folder is a visit's; a recurrence alone, or the truth of a digital patient, doesn't make it one."""
+    names = (path.name for path in folder.iterdir() if folder.name != TRUTH)
+    return any(name.lower().endswith((".nii", ".nii.gz")) and not is_recurrence(name) for name in names)

@@ -31,6 +31,8 @@ from gliocast.planning.margins import (
     treatable_region,
     ventricles,
 )
+from gliocast.planning.recurrence import Coverage, Recurrence, recurrence_coverage
+from gliocast.planning.rivals import published_plans, rival_plans
 from gliocast.planning.sampled import SampledDensity
 from gliocast.planning.shape import TargetShape, surface_area, target_shape
 from gliocast.planning.targets import (
@@ -49,6 +51,7 @@ __all__ = [
     "GUIDELINES",
     "RTOG",
     "Barriers",
+    "Coverage",
     "CoverageBand",
     "CoverageCurve",
     "CoverageTarget",
@@ -56,6 +59,7 @@ __all__ = [
     "GuidelineTargets",
     "Phase",
     "PlanComparison",
+    "Recurrence",
     "SampledDensity",
     "TargetShape",
     "barriers_from_atlas",
@@ -74,6 +78,9 @@ __all__ = [
     "isovolumetric_ctv",
     "make_plan",
     "planning_target_volume",
+    "published_plans",
+    "recurrence_coverage",
+    "rival_plans",
     "sample_coverage",
     "smoothed_target",
     "standard_ctv",

@@ -1,0 +1,163 @@
+"""Where densities behind model plans come from: a fit to the planning visit, files, or a digital patient's truth."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gliocast import __version__
+from gliocast.core import Anatomy, Density, InputError, Silence, Visit
+from gliocast.data import content_key, file_hash, read_volume, whole_file, write_volume
+from gliocast.growth import Simulator
+from gliocast.observation import misfit
+from gliocast.pipeline.maps import require_fractions
+from gliocast.pipeline.methods import find_method, fit
+from gliocast.pipeline.patient_folders import TRUTH
+from gliocast.pipeline.personalize import Options, thresholds
+from gliocast.problem import outline_problem
+
+#: The method that evaluates many patients unless one says otherwise: seconds for each.
+QUICK_METHOD = "morph-infer-network"
+
+#: Folder of fitted densities in that of an evaluation.
+DENSITIES = "densities"
+
+#: What a density in files is called where nobody says.
+_DENSITY_FILE = "density.nii.gz"
+
+
+@dataclass(frozen=True)
+class DensitySource:
+    """Where densities come from; a fit unless files or the truth are asked for.
+
+    Args:
+        fit: how the growth model is fitted to the planning visit.
+        file: name of a density in the folder of each planning visit; None for none.
+        folder: folder with <patient>.nii.gz, or <patient>/density.nii.gz as `gliocast run` writes it; None for none.
+        truth: take the true density of digital patients: what no method can have, an upper bound.
+    """
+
+    fit: Options = field(default_factory=lambda: Options(method=QUICK_METHOD))
+    file: str | None = None
+    folder: Path | None = None
+    truth: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.file is not None) + (self.folder is not None) + self.truth > 1:
+            raise InputError(
+                "density", expected="one source", got="several", advice="give --density, --density-folder or --truth"
+            )
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether the model is fitted here."""
+        return self.file is None and self.folder is None and not self.truth
+
+    @property
+    def title(self) -> str:
+        """For the reader."""
+        if self.truth:
+            return "TRUE density of digital patients (an upper bound: no method knows it)"
+        if not self.is_fit:
+            return "files"
+        return f"{find_method(self.fit.method).title}, {self.fit.growth}"
+
+
+def density_of(
+    source: DensitySource, name: str, planning: Path, visit: Visit, anatomy: Anatomy | None, out: Path
+) -> tuple[Density, list[str]]:
+    """A patient's density on the grid of the planning visit, and what a reader should know of it.
+
+    Args:
+        source: where it comes from.
+        name: of the patient.
+        planning: folder of the planning visit.
+        visit: what was read there.
+        anatomy: tissue on its grid; only fits need it.
+        out: folder of the evaluation, which keeps what was fitted.
+
+    Raises:
+        InputError: there is no such file, or it is no density of this visit.
+        GliocastError: as the fit raises.
+    """
+    if source.is_fit:
+        assert anatomy is not None  # the caller estimates it for a fit
+        return _fitted(source.fit, name, visit, anatomy, out / DENSITIES)
+    if source.truth:
+        candidates = [planning / TRUTH / _DENSITY_FILE]
+    elif source.file is not None:
+        candidates = [planning / source.file]
+    else:
+        assert source.folder is not None
+        places = [source.folder / known for known in (name, planning.name)]
+        candidates = [*(Path(f"{place}.nii.gz") for place in places), *(place / _DENSITY_FILE for place in places)]
+    return _read(candidates, visit), []
+
+
+def _read(candidates: Sequence[Path], visit: Visit) -> Density:
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        raise InputError(
+            "density",
+            expected=f"a file {candidates[0].name}",
+            got="none",
+            advice="write it first, or leave it to a method",
+        )
+    volume = read_volume(path, "density")
+    require_fractions(volume, "density")
+    visit.grid.require_same(volume.grid, "density")
+    return Density(volume.data, volume.grid)
+
+
+def _fitted(options: Options, name: str, visit: Visit, anatomy: Anatomy, folder: Path) -> tuple[Density, list[str]]:
+    """The density that was fitted before to the same scans in the same way, or a new one, which is kept."""
+    image, record = folder / f"{name}.nii.gz", folder / f"{name}.json"
+    key = _key(options, visit)
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+        if known["key"] == key:
+            return _read([image], visit), [known["note"]]
+    except (OSError, ValueError, KeyError, TypeError, InputError):
+        pass  # absent, damaged or another's: made anew
+    density, content = _fit(options, visit, anatomy)
+    with whole_file(image) as path:
+        write_volume(path, density.data, density.grid)
+    with whole_file(record) as path:  # last: what it describes is there
+        path.write_text(json.dumps({"key": key, **content}, indent=2) + "\n", encoding="utf-8")
+    return density, [content["note"]]
+
+
+def _key(options: Options, visit: Visit) -> str:
+    """Of all that a fit depends on."""
+    settings = {name: value for name, value in asdict(options).items() if name not in ("margin_mm", "resume")}
+    paths = [*(scan.path for scan in visit.scans.values()), visit.labels.path]
+    hashes = [file_hash(path) for path in paths if path is not None]
+    return content_key(__version__, json.dumps(settings, sort_keys=True), visit.labels.schema.name, *hashes)
+
+
+def _fit(options: Options, visit: Visit, anatomy: Anatomy) -> tuple[Density, dict[str, Any]]:
+    """Density at the posterior mode at the scan's resolution, and what it was made with."""
+    simulator = Simulator(options.model)
+    problem, guess = outline_problem(visit.labels, anatomy, simulator=simulator, known=options.known)
+    found = fit(
+        find_method(options.method),
+        problem,
+        guess,
+        num_samples=options.num_samples,
+        seed=options.seed,
+        resume=options.resume,
+        monitor=Silence(),
+    )
+    forward = options.single_scan(simulator)
+    (density,) = forward(found.posterior.mode[: len(forward.parameters)], anatomy, days=[1.0])
+    left = misfit(visit.labels, density.data, *thresholds(found.posterior))
+    core = "" if left.core_dice is None else f"core {left.core_dice:.2f}, "
+    estimate = {p.name: float(x) for p, x in zip(found.posterior.parameters, found.posterior.mode, strict=True)}
+    found.forget()
+    return density, {
+        "method": found.record(),
+        "growth": options.growth,
+        "parameters": estimate,
+        "note": f"fitted outlines, Dice: {core}whole tumor {left.whole_dice:.2f}",
+    }
