@@ -202,8 +202,8 @@ def _ctv_words(content: ReportContent) -> tuple[str, str]:
         f"{plans.overlap:.2f}.",
         f"Clinical target volumes of {size} each. Orange: GTV + {content.plan.margin_mm:g} mm, cropped at "
         f"{content.cropped_at}; blue: the tissue of highest expected density; tinted: what only one of them treats; "
-        f"white: gross tumor volume. Covered share of the expected burden: {percent(plans.covered_by_standard)} (standard), "
-        f"{percent(plans.covered_by_model)} (model).",
+        "white: gross tumor volume. Covered share of the expected burden: "
+        f"{percent(plans.covered_by_standard)} (standard), {percent(plans.covered_by_model)} (model).",
     )
 
 
