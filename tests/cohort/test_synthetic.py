@@ -10,7 +10,7 @@ from gliocast.cohort.lives import LifeLaw, draw_life
 from gliocast.cohort.refine import refine
 from gliocast.cohort.scanner import _thick_slices, scan
 from gliocast.cohort.synthetic import CohortLaw, make_synthetic_patient
-from gliocast.core import SCHEMAS, Box, InputError, Radiotherapy, Resection
+from gliocast.core import SCHEMAS, Box, ConvergenceError, InputError, Radiotherapy, Resection
 
 BRATS = SCHEMAS["brats-2021"]
 
@@ -172,3 +172,27 @@ def test_a_cohort_of_nothing_is_refused():
         CohortLaw(num_visits=0)
     with pytest.raises(InputError, match="care of"):
         CohortLaw(care="some")
+
+
+def test_a_tumor_that_pushes_beyond_what_elasticity_knows_is_drawn_anew(monkeypatch):
+    drawn = []
+
+    def draw(number, law, generator):
+        drawn.append(generator.uniform())
+        if len(drawn) < 3:
+            raise ConvergenceError("mass effect", expected="less", got="more", advice="draw another")
+        return number
+
+    monkeypatch.setattr("gliocast.cohort.synthetic._draw_patient", draw)
+    assert make_synthetic_patient(4, CohortLaw(seed=9)) == 4
+    assert len(set(drawn)) == 3
+    assert drawn[0] == np.random.default_rng([9, 4]).uniform()  # as it was without another try
+
+
+def test_where_every_tumor_pushes_too_hard_it_is_said(monkeypatch):
+    def draw(number, law, generator):
+        raise ConvergenceError("mass effect", expected="less", got="more", advice="draw another")
+
+    monkeypatch.setattr("gliocast.cohort.synthetic._draw_patient", draw)
+    with pytest.raises(ConvergenceError, match="mass effect"):
+        make_synthetic_patient(0, CohortLaw())

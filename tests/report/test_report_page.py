@@ -11,11 +11,13 @@ from matplotlib import image
 
 from gliocast.core import Density, InputError, QualityError
 from gliocast.planning import CoverageBand
+from gliocast.planning.forecast import COURSES
+from gliocast.planning.isoeffect import IsoEffect
 from gliocast.report import make_report, render_report, viewer_page
 from gliocast.report.curves import coverage_figure
 from gliocast.report.html import RESEARCH_NOTICE
 from gliocast.report.methods_text import methods_text
-from gliocast.report.tables import cautions, number, outline_table, parameter_table, percent, scrub
+from gliocast.report.tables import cautions, effect_table, number, outline_table, parameter_table, percent, scrub
 
 PATIENT = "Doe_John_1961"
 
@@ -250,6 +252,18 @@ def test_gross_tumor_left_out_of_the_models_target_is_a_warning(case, make_conte
     assert cautions(content) == []
     comparison = replace(content.comparison, gtv_in_model=0.93)
     assert "leaves out 7.0 %" in cautions(replace(content, comparison=comparison))[0]
+
+
+def test_what_courses_leave_is_told_for_every_sensitivity(case, make_content, plain):
+    effects = tuple(
+        IsoEffect(COURSES[0], alpha, 2.5, 1.25, 59.4, gray) for alpha, gray in ((0.03, 47.0), (0.14, np.nan))
+    )
+    content = replace(make_content(case), effects=effects, barriers=("falx", "tentorium"))
+    assert [row[-1] for row in effect_table(content)] == ["47.0", "above 200"]
+    page = render_report(content)
+    assert "What a course would leave" in page
+    assert "brain, ventricles, falx and tentorium" in " ".join(page.split())
+    assert "What a course would leave" not in plain.page
 
 
 def test_content_on_another_grid_is_refused(case, make_content):

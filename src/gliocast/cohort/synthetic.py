@@ -4,6 +4,7 @@ A patient depends on the seed of the cohort and its own number alone: not on the
 are made beside it.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,13 +18,13 @@ from gliocast.cohort.lesions import Appearance, Lesion, lesion_of
 from gliocast.cohort.lives import EQUATIONS, Life
 from gliocast.cohort.outcome import Extent, Outcome, covariates, draw_outcome
 from gliocast.cohort.scanner import scan, scan_pet
-from gliocast.core import Anatomy, Density, InputError, LabelSchema, Treatments
+from gliocast.core import Anatomy, ConvergenceError, Density, InputError, LabelSchema, Treatments
 
 Care = Literal["none", "standard", "mixed"]
 GrowthChoice = Literal["fisher-kolmogorov", "mass-effect", "mixed"]
 
-#: Share of a mixed cohort that is cared for [1].
-_CARED_FOR = 0.75
+#: Share of a mixed cohort that is cared for [1]; tumors that are tried for a patient, at most [1].
+_CARED_FOR, _MAX_PATIENTS = 0.75, 20
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,21 @@ class SyntheticPatient:
 
 
 def make_synthetic_patient(number: int, law: CohortLaw) -> SyntheticPatient:
-    """Make the patient of a number."""
-    generator = np.random.default_rng([law.seed, number])
+    """Make the patient of a number.
+
+    A tumor that on a later visit pushes harder than linear elasticity can describe is drawn anew, as a whole.
+
+    Raises:
+        ConvergenceError: there are only such tumors.
+    """
+    for attempt in range(1, _MAX_PATIENTS):
+        with suppress(ConvergenceError):
+            seed = [law.seed, number] if attempt == 1 else [law.seed, number, attempt]
+            return _draw_patient(number, law, np.random.default_rng(seed))
+    return _draw_patient(number, law, np.random.default_rng([law.seed, number, _MAX_PATIENTS]))
+
+
+def _draw_patient(number: int, law: CohortLaw, generator: np.random.Generator) -> SyntheticPatient:
     growth = EQUATIONS[int(generator.integers(len(EQUATIONS)))] if law.growth == "mixed" else law.growth
     cared_for = generator.uniform() < _CARED_FOR if law.care == "mixed" else law.care == "standard"
     brain = random_brain(generator)

@@ -16,13 +16,8 @@ from gliocast.data import file_hash, read_volume, whole_folder, write_like
 from gliocast.growth.dose import target_dose
 from gliocast.pipeline.maps import read_anatomy, require_fractions
 from gliocast.pipeline.record import write_json
-from gliocast.planning.forecast import COURSES, TYPICAL_SPEED, Clock, Forecast, foresee, scenarios
+from gliocast.planning.forecast import ALPHAS, COURSES, KILL_RATES, TYPICAL_SPEED, Clock, Forecast, foresee, scenarios
 from gliocast.planning.isoeffect import IsoEffect, compare_doses
-
-#: Between the ends of a typical range, its geometric mean.
-_ALPHAS, _KILL_RATES = (
-    (low, round(float(np.sqrt(low * high)), 3), high) for low, high in (ALPHA.typical, KILL_RATE.typical)
-)
 
 #: Densities below this are written as 0 [1].
 _FAINTEST = 1e-6
@@ -46,8 +41,8 @@ class ForecastOptions:
     speed: float = TYPICAL_SPEED
     days: tuple[float, ...] = (30.0, 60.0, 90.0, 120.0, 150.0, 180.0)
     target: str = "ctv_standard"
-    alphas: tuple[float, ...] = _ALPHAS
-    kill_rates: tuple[float, ...] = _KILL_RATES
+    alphas: tuple[float, ...] = ALPHAS
+    kill_rates: tuple[float, ...] = KILL_RATES
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:

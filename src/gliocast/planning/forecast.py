@@ -37,6 +37,12 @@ from gliocast.growth.dose import target_dose
 #: Speed of the front that is assumed where none is given [mm/d]; untreated glioblastomas advance 0.02 to 0.5.
 TYPICAL_SPEED = 0.1
 
+#: Sensitivities that are looked at unless others are named: ends of the typical range and their geometric mean, alpha
+#: [1/Gy] and rate of kill of temozolomide after a daily dose [1/d].
+ALPHAS, KILL_RATES = (
+    (low, round(float(np.sqrt(low * high)), 3), high) for low, high in (ALPHA.typical, KILL_RATE.typical)
+)
+
 #: Days after the scan: surgery, the first fraction without and with surgery before it [d].
 _SURGERY_DAY, _FIRST_FRACTION, _AFTER_SURGERY = 7.0, 14.0, 35.0
 

@@ -9,6 +9,7 @@ import numpy as np
 from gliocast.core import Anatomy, Density, Plan, Posterior, Prior, Visit
 from gliocast.observation import Misfit
 from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
+from gliocast.planning.isoeffect import IsoEffect
 from gliocast.problem import PredictiveCheck, PredictiveMaps
 
 
@@ -35,6 +36,7 @@ class ReportContent:
         comparison: the two clinical target volumes side by side.
         barriers: names of those that margins kept to.
         curve: covered share against volume.
+        effects: what a course leaves of the tumor by target, a course and a radiosensitivity each.
         band: where the curve lies under the posterior; None where its samples aren't at hand.
         warnings: what a person must know, a sentence each.
         provenance: ``command``, ``versions`` (name -> version), ``seed``, ``inputs`` (modality -> hash), ``seconds``
@@ -62,6 +64,7 @@ class ReportContent:
     provenance: Mapping[str, Any]
     outline_hd95: Mapping[str, float] = field(default_factory=dict)
     barriers: tuple[str, ...] = ()
+    effects: tuple[IsoEffect, ...] = ()
     band: CoverageBand | None = None
     prior: Prior | None = None
     maps: PredictiveMaps | None = None

@@ -16,6 +16,7 @@ from gliocast.report.posterior import method_table, open_questions, open_thresho
 from gliocast.report.replicates import replicate_table
 from gliocast.report.tables import (
     cautions,
+    effect_table,
     key_figures,
     number,
     outline_table,
@@ -104,6 +105,7 @@ def _words(content: ReportContent) -> dict[str, Any]:
         "plans": content.comparison,
         "margin_mm": content.plan.margin_mm,
         "cropped_at": content.cropped_at,
+        "effect_rows": effect_table(content),
         "plan_rows": plan_table(content),
         "parameter_rows": parameter_table(content),
         "has_truth": bool(content.truth),

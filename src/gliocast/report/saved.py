@@ -35,6 +35,8 @@ from gliocast.data import read_volume
 from gliocast.inference import IndependentPrior, UniformPrior
 from gliocast.observation import Misfit
 from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
+from gliocast.planning.forecast import Course
+from gliocast.planning.isoeffect import IsoEffect
 from gliocast.problem import PredictiveCheck, PredictiveMaps, PredictiveStatistic
 from gliocast.report.content import ReportContent
 
@@ -47,9 +49,11 @@ _CLASSES: dict[str, type] = {
         Anatomy,
         CoverageBand,
         CoverageCurve,
+        Course,
         Density,
         Grid,
         IndependentPrior,
+        IsoEffect,
         LabelMap,
         LabelSchema,
         Misfit,

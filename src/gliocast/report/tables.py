@@ -117,6 +117,20 @@ def cautions(content: ReportContent) -> list[str]:
     return found
 
 
+def effect_table(content: ReportContent) -> list[tuple[str, ...]]:
+    """Rows of course, alpha, cells left by the standard target and by the model's [ml], and isoeffective dose [Gy]."""
+    return [
+        (
+            effect.course.name,
+            f"{effect.alpha:g}",
+            number(effect.reference_ml),
+            number(effect.equal_integral_ml),
+            number(effect.isoeffective_gy) if np.isfinite(effect.isoeffective_gy) else "above 200",
+        )
+        for effect in content.effects
+    ]
+
+
 def plan_table(content: ReportContent) -> list[tuple[str, str, str]]:
     """Rows of (what, standard CTV, model CTV)."""
     plans = content.comparison
