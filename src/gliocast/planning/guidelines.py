@@ -7,7 +7,7 @@
 | ``rtog`` | initial | cavity, T1c, FLAIR | + 20 mm; + 25 mm where there is no edema | 46 Gy in 23 |
 | | boost | cavity, T1c | + 20 mm | 14 Gy in 7 |
 
-Each CTV is cropped at skull, ventricles and barriers, and grown by the PTV margin, which is for the machine and the
+Each CTV is cropped at skull, ventricles (into which ESTRO-EANO would let it reach 5 mm) and barriers, and grown by the PTV margin, which is for the machine and the
 mask that hold the patient and is cropped at nothing.
 
 Sources: Niyazi et al., Radiother. Oncol. 184 (2023), ESTRO-EANO; Niyazi et al., Radiother. Oncol. 118 (2016),
@@ -68,7 +68,7 @@ class Guideline:
         name: as the user writes it (``--guideline``).
         title: as people write it.
         phases: at least one, the first of which is named ``standard``.
-        ptv_margin_mm: CTV to PTV [mm], 3 to 5 by the immobilization.
+        ptv_margin_mm: CTV to PTV [mm], by immobilization and image guidance: up to 3 (2023), 3 to 5 (2016).
         source: where it is from.
     """
 

@@ -6,7 +6,8 @@ grid's own spacing), never a number of voxels.
 Source: Niyazi et al. 2023, "ESTRO-EANO guideline on target delineation and radiotherapy details for glioblastoma":
 GTV = resection cavity and residual enhancing tumor, CTV = GTV + 15 mm, cropped at the anatomical barriers. Skull and
 ventricles crop what a straight margin reaches; around falx and tentorium the margin is measured along paths that they
-don't cut (`Barriers`), so that a target goes through the corpus callosum, and no farther there than its margin.
+don't cut (`Barriers`), so that a target goes through the corpus callosum, and no farther there than its margin. Departs from
+the guideline at ventricles, into which that lets the margin reach 5 mm.
 """
 
 import numpy as np
@@ -205,7 +206,7 @@ def planning_target_volume(ctv: np.ndarray, grid: Grid, margin_mm: float) -> np.
     Args:
         ctv: bool, shape of the grid, not empty.
         grid: where it lies.
-        margin_mm: 3 to 5 mm, by how the patient is held and seen (0 < margin <= 10).
+        margin_mm: up to 3 mm (ESTRO-EANO 2023) or 3 to 5 mm, by how the patient is held and seen (0 < margin <= 10).
     """
     require_ptv_margin(margin_mm)
     return np.isfinite(distance_from(ctv, grid, reach_mm=margin_mm))

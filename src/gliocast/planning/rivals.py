@@ -12,8 +12,9 @@ A larger target covers more of any recurrence, so plans are compared at exactly 
 
 The published protocol (PREDICT-GBM, arXiv 2509.13360) grows the tumor core (necrosis and enhancing) by 15 voxels of
 1 mm, crops at the brain mask and nothing else, and lets the model take its voxels from the brain mask. Its "distance"
-would be its guideline. We depart from its code where that misses its own aim: there the model's volume may differ by
-1 %, and what lies outside of the brain mask is lost; here the volumes are the same to the voxel.
+would be its guideline. An earlier version of its code let the model's
+volume differ by 1 % and lost what lay outside of the brain mask; a later one takes exactly as many voxels inside of
+it, as is done here.
 """
 
 from typing import Literal

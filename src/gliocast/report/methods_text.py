@@ -28,7 +28,7 @@ MEYER = (
 )
 GELMAN = (
     "Gelman A, Meng XL, Stern H. Posterior predictive assessment of model fitness via realized discrepancies. Stat Sin "
-    "6:733–760, 1996."
+    "6:733–807, 1996."
 )
 NIYAZI = (
     "Niyazi M, Andratschke N, Bendszus M, et al. ESTRO-EANO guideline on target delineation and radiotherapy details "

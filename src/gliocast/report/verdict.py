@@ -17,8 +17,8 @@ from gliocast.report.tables import COMPLETE_SHARE, number, percent
 
 Level = Literal["pass", "review", "fail"]
 
-#: Dice below which an outline needs a look [1]: the lower end of what raters of one glioma reach among themselves
-#: (0.74 to 0.85; Menze et al., IEEE Trans. Med. Imaging 34, 2015).
+#: Dice below which an outline needs a look [1]: the lower end of what raters reach among themselves over sub-regions of
+#: gliomas (0.74 to 0.85; Menze et al., IEEE Trans. Med. Imaging 34, 2015).
 REVIEW_DICE = 0.74
 #: Dice of the whole tumor below which the model isn't one of this tumor [1]; the fit warns from here on, too. Real
 #: patients whose tumor has one focus reach 0.72 and more.
