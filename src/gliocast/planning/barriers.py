@@ -2,8 +2,9 @@
 
 Guidelines crop the clinical target volume at skull, ventricles, falx and tentorium, and leave the corpus callosum and
 the peduncles open (Niyazi et al. 2023, who crop at brain stem and chiasm, too, where the tumor is far from the tracts
-that lead there; that is left to a person here). Skull and ventricles crop what is inside of them; tumor cells do get around a ventricle, through the tissue next to it, and no guideline asks for a
-longer way there, so that those two are no walls here.
+that lead there; that is left to a person here). Skull and ventricles crop what is inside of them; tumor cells do get
+around a ventricle, through the tissue next to it, and no guideline asks for a longer way there, so that those two are
+no walls here.
 """
 
 from collections.abc import Mapping

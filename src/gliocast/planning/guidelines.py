@@ -7,8 +7,8 @@
 | ``rtog`` | initial | cavity, T1c, FLAIR | + 20 mm; + 25 mm where there is no edema | 46 Gy in 23 |
 | | boost | cavity, T1c | + 20 mm | 14 Gy in 7 |
 
-Each CTV is cropped at skull, ventricles (into which ESTRO-EANO would let it reach 5 mm) and barriers, and grown by the PTV margin, which is for the machine and the
-mask that hold the patient and is cropped at nothing.
+Each CTV is cropped at skull, ventricles (into which ESTRO-EANO would let it reach 5 mm) and barriers, and grown by the
+PTV margin, which is for the machine and the mask that hold the patient and is cropped at nothing.
 
 Sources: Niyazi et al., Radiother. Oncol. 184 (2023), ESTRO-EANO; Niyazi et al., Radiother. Oncol. 118 (2016),
 ESTRO-ACROP on the EORTC's margin; RTOG 0525 and 0825 protocols (Gilbert et al., J. Clin. Oncol. 31, 2013; N. Engl. J.

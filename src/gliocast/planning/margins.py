@@ -6,8 +6,8 @@ grid's own spacing), never a number of voxels.
 Source: Niyazi et al. 2023, "ESTRO-EANO guideline on target delineation and radiotherapy details for glioblastoma":
 GTV = resection cavity and residual enhancing tumor, CTV = GTV + 15 mm, cropped at the anatomical barriers. Skull and
 ventricles crop what a straight margin reaches; around falx and tentorium the margin is measured along paths that they
-don't cut (`Barriers`), so that a target goes through the corpus callosum, and no farther there than its margin. Departs from
-the guideline at ventricles, into which that lets the margin reach 5 mm.
+don't cut (`Barriers`), so that a target goes through the corpus callosum, and no farther there than its margin.
+Departs from the guideline at ventricles, into which that lets the margin reach 5 mm.
 """
 
 import numpy as np
