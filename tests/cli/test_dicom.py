@@ -3,7 +3,9 @@
 import json
 import re
 import sys
+from hashlib import sha256
 from pathlib import Path
+from shutil import copy2
 
 import nibabel as nib
 import numpy as np
@@ -43,12 +45,36 @@ def plan(scan, tmp_path):
         nib.save(nib.Nifti1Image(mask.astype(np.uint8), affine), folder / f"{name}.nii.gz")
     density = (0.8 * ball(17)).astype(np.float32)
     nib.save(nib.Nifti1Image(density, affine), folder / "density.nii.gz")
-    (folder / "plan.json").write_text("{}")
+    (folder / "other.json").write_text("{}")
     return folder
+
+
+@pytest.fixture
+def listed(plan):
+    """The same with the list of its targets, and what an earlier plan left."""
+    files = {path.name: sha256(path.read_bytes()).hexdigest() for path in sorted(plan.glob("?tv*.nii.gz"))}
+    (plan / "plan.json").write_text(json.dumps({"files": files}))
+    copy2(plan / "ctv_standard.nii.gz", plan / "ctv_boost.nii.gz")
+    return plan
 
 
 def masks_of(folder):
     return {path.name.removesuffix(".nii.gz"): nib.load(path).get_fdata() > 0 for path in folder.glob("?tv*.nii.gz")}
+
+
+def test_targets_of_an_earlier_plan_are_left_where_they_are(scan, listed, tmp_path, gliocast):
+    outcome = gliocast("export", "rtstruct", listed, "--series", scan[0], "--out", tmp_path / "plan.dcm")
+    assert outcome.code == 0
+    names = {item.ROIName for item in pydicom.dcmread(tmp_path / "plan.dcm").StructureSetROISequence}
+    assert names == {"GTVp", "CTVp", "CTVp_MODEL"}
+
+
+def test_a_target_that_isnt_as_the_plan_wrote_it_is_refused(scan, listed, tmp_path, refused):
+    copy2(listed / "ctv_standard.nii.gz", listed / "ctv_model.nii.gz")
+    said = refused("export", "rtstruct", listed, "--series", scan[0], "--out", tmp_path / "plan.dcm", "-q")
+    assert "ctv_model.nii.gz as plan.json has it" in said
+    (listed / "plan.json").write_text("{}")
+    assert "a list of files" in refused("export", "rtstruct", listed, "--series", scan[0], "--out", tmp_path / "p.dcm")
 
 
 def test_convert_writes_a_scan_and_a_sidecar_that_names_nobody(tmp_path, gliocast):
@@ -224,7 +250,7 @@ def test_plan_that_is_none_is_refused(scan, plan, tmp_path, refused, change, sai
         ("--out", "plan.nii.gz", "ends in .dcm"),
         ("--series", "absent", "no such folder"),
         ("--planned-on", "absent.json", "no such file"),
-        ("--planned-on", "plan/plan.json", "no frame_of_reference_uid"),
+        ("--planned-on", "plan/other.json", "no frame_of_reference_uid"),
     ],
 )
 def test_wrong_export_option_is_refused(scan, plan, tmp_path, refused, monkeypatch, option, value, said):

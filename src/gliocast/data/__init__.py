@@ -12,7 +12,7 @@ from gliocast.data.diffusion_tensor import TensorImage, read_diffusion_tensor
 from gliocast.data.folders import find_files
 from gliocast.data.inference_data import read_posterior, write_posterior
 from gliocast.data.labels import read_labels, swap_warning
-from gliocast.data.nifti import header_warnings, read_integers, read_volume, write_like, write_volume
+from gliocast.data.nifti import header_warnings, read_any_volume, read_integers, read_volume, write_like, write_volume
 from gliocast.data.outputs import whole_file, whole_folder
 from gliocast.data.patient import describe, read_patient, read_patient_files, read_study, read_study_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
@@ -36,6 +36,7 @@ __all__ = [
     "load_arrays",
     "load_checkpoint",
     "open_series",
+    "read_any_volume",
     "read_diffusion_tensor",
     "read_integers",
     "read_labels",

@@ -65,6 +65,11 @@ def read_volume(path: Path, subject: str) -> Volume:
     return volume
 
 
+def read_any_volume(path: Path, subject: str) -> Volume:
+    """As `read_volume`, of an image that may have one value everywhere, such as a probability of nothing."""
+    return _read(path, subject)
+
+
 def read_integers(path: Path, subject: str) -> Volume:
     """Read an image of whole numbers, such as a segmentation or a mask, as int32; otherwise as `read_volume`."""
     volume = _read(path, subject)

@@ -70,7 +70,7 @@ def _deliver(
         watch.stop()
         record["seconds"] = dict(watch.seconds)
         write_json(folder / "parameters.json", parameters(findings, options, content.truth))
-        write_json(folder / "plan.json", plan_record(findings.planned, content.comparison))
+        write_json(folder / "plan.json", plan_record(findings.planned, content.comparison, folder))
         write_json(folder / "provenance.json", record)
     findings.fit.forget()
     return findings

@@ -1,5 +1,6 @@
 """Targets and densities of a results folder to DICOM, on the series that is planned on: composition only."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import InputError, Monitor, Silence, Volume
-from gliocast.data import read_integers, read_volume, whole_file
+from gliocast.data import file_hash, read_integers, read_volume, whole_file
 from gliocast.data.dicom import Series, read_series
 from gliocast.data.dicom_images import Segment, write_parametric_map, write_segmentation
 from gliocast.data.folders import printable
@@ -21,7 +22,7 @@ from gliocast.planning.rtstruct import Outlined, roi_kind, roi_name, write_rtstr
 
 #: Files that are targets: what `gliocast plan` and `gliocast run` write, and others named alike.
 _TARGET_FILE = re.compile(r"((?:gtv|ctv|ptv)(?:_\w+)?)\.nii\.gz")
-_DENSITY_FILE = "density.nii.gz"
+_DENSITY_FILE, _PLAN_FILE = "density.nii.gz", "plan.json"
 
 #: Relative difference between the volume of a mask and that between its contours worth a word [1].
 _NOTABLE = 0.05
@@ -151,7 +152,35 @@ def _target_files(folder: Path) -> list[Path]:
             got="none",
             advice="name the folder that plan or run wrote",
         )
+    if (folder / _PLAN_FILE).is_file():
+        files = _planned_files(folder, label)
     return sorted(files, key=lambda path: ("gtv", "ctv", "ptv").index(path.name[:3]))
+
+
+def _planned_files(folder: Path, label: str) -> list[Path]:
+    """Targets of the plan that was written last; what an earlier one left is none of them.
+
+    Raises:
+        InputError: the list can't be read, or a target isn't as it was written.
+    """
+    try:
+        listed = dict(json.loads((folder / _PLAN_FILE).read_text(encoding="utf-8"))["files"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            label, expected=f"{_PLAN_FILE} with a list of files", got="none", advice="plan again with this version"
+        ) from error
+    files = []
+    for name, digest in listed.items():
+        path = folder / name
+        if not _TARGET_FILE.fullmatch(name) or not path.is_file() or file_hash(path) != digest:
+            raise InputError(
+                label,
+                expected=f"{printable(name)} as {_PLAN_FILE} has it",
+                got="another file or none",
+                advice="plan again, into an empty folder",
+            )
+        files.append(path)
+    return files
 
 
 def _mask(path: Path, target: str) -> Volume:

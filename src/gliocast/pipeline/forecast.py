@@ -54,6 +54,8 @@ class ForecastOptions:
                 got=", ".join(f"{day:g}" for day in self.days) or "none",
                 advice="pass each once with --days",
             )
+        for name in ("alphas", "kill_rates"):
+            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
         for parameter, values in ((ALPHA, self.alphas), (KILL_RATE, self.kill_rates)):
             for value in values:
                 parameter.require(value)
@@ -106,14 +108,17 @@ def forecast_to_folder(
         outlook = _grow(found, options, monitor)
         monitor.begin("write")
         _write_table(folder / "forecast.csv", outlook)
-        for name, each in _representative(outlook).items():
-            path = folder / f"density_{name}_{each.days[-1]:g}d.nii.gz"
+        densities = _representative(outlook)
+        for name, each in densities.items():
+            path = folder / name
             data = np.where(each.last.data < _FAINTEST, 0, each.last.data).astype(np.float32)
             write_like(path, data, results / "density.nii.gz")
-        write_json(folder / "forecast.json", _record(results, outlook, options))
+        write_json(folder / "forecast.json", _record(results, outlook, densities, options))
         from gliocast.report.forecast_figure import save_forecast_picture
 
-        save_forecast_picture(folder / "forecast.png", outlook.forecasts, outlook.effects, speed=options.speed)
+        save_forecast_picture(
+            folder / "forecast.png", outlook.forecasts, outlook.effects, speed=options.speed, target=options.target
+        )
     return outlook
 
 
@@ -189,11 +194,12 @@ def _grow(found: _Results, options: ForecastOptions, monitor: Monitor) -> Outloo
 
 
 def _representative(outlook: Outlook) -> dict[str, Forecast]:
-    """Of each scenario the one in the middle of what is assumed, by a name for files."""
+    """Of each scenario the one in the middle of what is assumed, by the name of its file."""
     by_name: dict[str, list[Forecast]] = {}
     for each in outlook.forecasts:
         by_name.setdefault(each.scenario.name, []).append(each)
-    return {_file_name(name): several[len(several) // 2] for name, several in by_name.items()}
+    middle = {name: several[len(several) // 2] for name, several in by_name.items()}
+    return {f"density_{_file_name(name)}_{each.days[-1]:g}d.nii.gz": each for name, each in middle.items()}
 
 
 def _file_name(name: str) -> str:
@@ -210,7 +216,9 @@ def _write_table(path: Path, outlook: Outlook) -> None:
                 writer.writerow([each.scenario.name, *assumed, f"{day:g}", f"{burden:.6g}", f"{visible:.6g}"])
 
 
-def _record(results: Path, outlook: Outlook, options: ForecastOptions) -> dict[str, Any]:
+def _record(
+    results: Path, outlook: Outlook, densities: Mapping[str, Forecast], options: ForecastOptions
+) -> dict[str, Any]:
     effects = [{**asdict(effect), "course": effect.course.name} for effect in outlook.effects]
     return {
         "notice": RESEARCH_NOTICE,
@@ -224,6 +232,7 @@ def _record(results: Path, outlook: Outlook, options: ForecastOptions) -> dict[s
             {name: None if value != value else value for name, value in effect.items()}  # JSON has no nan
             for effect in effects
         ],
+        "densities": {name: dict(each.scenario.sensitivity) for name, each in densities.items()},
         "versions": {"gliocast": version("gliocast")},
         "inputs": {path.name: file_hash(path) for path in (results / "density.nii.gz", results / "parameters.json")},
     }

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, LabelMap, Plan
+from gliocast.data import file_hash
 from gliocast.planning import (
     ESTRO_EANO,
     Barriers,
@@ -21,6 +23,7 @@ from gliocast.planning import (
     guideline_targets,
     isodensity_target,
     isovolumetric_ctv,
+    narrow_margin,
     planning_target_volume,
     sample_coverage,
     smoothed_target,
@@ -156,7 +159,8 @@ def plan_targets(
     if barriers is not None:
         straight = guideline_targets(guideline, labels, anatomy).volumes["ctv_standard"]
         removed = float(np.count_nonzero(straight)) * labels.grid.voxel_volume - plan.volume("ctv_standard")
-        said = [sentence] if (sentence := barriers.sentence(volumes["gtv"])) else []
+        source = volumes.get("gtv_edema", volumes["gtv"])  # of the first phase
+        said = [sentence] if (sentence := barriers.sentence(source)) else []
     return PlannedTargets(
         plan,
         guideline,
@@ -166,7 +170,7 @@ def plan_targets(
         probability,
         tuple(barriers.masks) if barriers is not None else (),
         removed / MM3_PER_ML,
-        (*caution(plan), *said),
+        (*caution(plan), *narrow_margin(find_guideline(choices.guideline), prescribed.margins_mm["standard"]), *said),
     )
 
 
@@ -196,12 +200,19 @@ def _model_target(
     return coverage_target(samples, value, choices.probability, gtv=gtv, within=region, grid=density.grid).mask
 
 
-def plan_record(planned: PlannedTargets, comparison: PlanComparison) -> dict[str, Any]:
-    """Target volumes, what they are and what they cover; volumes in ml."""
+def plan_record(planned: PlannedTargets, comparison: PlanComparison, folder: Path) -> dict[str, Any]:
+    """Target volumes, what they are and what they cover; volumes in ml.
+
+    Args:
+        planned: the targets.
+        comparison: the standard one against the model's.
+        folder: where their images lie, whose hashes tell them from those of another plan.
+    """
     plan, guideline, choices = planned.plan, planned.guideline, planned.choices
     return {
         "notice": RESEARCH_NOTICE,
         "warnings": list(planned.warnings),
+        "files": {name: file_hash(folder / name) for name in (f"{volume}.nii.gz" for volume in plan.volumes)},
         "margin_mm": plan.margin_mm,
         **asdict(comparison),
         "guideline": {"name": guideline.name, "title": guideline.title, "source": guideline.source},

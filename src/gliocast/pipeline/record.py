@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gliocast.core import RESEARCH_NOTICE
+from gliocast.core import RESEARCH_NOTICE, LabelMap
 from gliocast.data import file_hash
 from gliocast.data.atlas import load_mni152
 from gliocast.inference.identifiability import parameters_at_bound, prior_ratios, uninformed_directions
@@ -130,7 +130,7 @@ def provenance(findings: Findings, options: Options) -> dict[str, Any]:
     inputs = {name: file_hash(path) for name, path in sources.items() if path is not None}
     return {
         "notice": RESEARCH_NOTICE,
-        "command": command(options),
+        "command": command(options, findings.visit.labels),
         "versions": {
             "gliocast": version("gliocast"),
             "python": platform.python_version(),
@@ -160,15 +160,21 @@ _FLAGS = {
 }
 
 
-def command(options: Options) -> str:
-    """The command that does the same with the same scans; `PATIENT` stands for their folder."""
+def command(options: Options, labels: LabelMap) -> str:
+    """The command that does the same with the same scans; `PATIENT` stands for their folder.
+
+    Args:
+        options: what was chosen.
+        labels: the segmentation; where it came from a file, its schema is said.
+    """
     words = ["gliocast run PATIENT"]
     for name, flag in _FLAGS.items():
         value = getattr(options, name)
         if value is not None:
             words.append(f"{flag} {value:g}" if isinstance(value, float) else f"{flag} {value}")
     switches = ([] if options.resume else ["--fresh"]) + ([] if options.barriers else ["--no-barriers"])
-    return " ".join([*words, *switches, *(["--keep-samples"] if options.keep_samples else [])])
+    schema = [] if labels.path is None else [f"--labels {labels.schema.name}"]
+    return " ".join([*words, *schema, *switches, *(["--keep-samples"] if options.keep_samples else [])])
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -63,6 +63,8 @@ def plan_to_folder(
         anatomy.grid.require_same(volume.grid, "density")
         anatomy.grid.require_same(label_map.grid, "segmentation")
         barriers = read_barriers(anatomy.grid, falx=files.falx, tentorium=files.tentorium)
+        if barriers is None:
+            monitor.note("planned without falx and tentorium: margins go straight through")
         monitor.begin("plan")
         expected = Density(volume.data, volume.grid)
         _, note = gross_tumor_volume(label_map)
@@ -75,7 +77,7 @@ def plan_to_folder(
         monitor.begin("write")
         for name, mask in planned.plan.volumes.items():
             write_like(folder / f"{name}.nii.gz", mask.astype(np.uint8), files.density)
-        write_json(folder / "plan.json", plan_record(planned, comparison))
+        write_json(folder / "plan.json", plan_record(planned, comparison, folder))
     return planned, comparison
 
 

@@ -83,15 +83,17 @@ def train_segmentation(
     path = folder / "segmentation.safetensors"
     if runtime.is_first:
         places = [place for place in visits if place.name in set(held)][:_MOST_CLEARED]
-        specks = _choose_specks(averaged, training.edge, places, labels, monitor=monitor)
-        save_segmentation(path, SegmentationWeights(averaged, training.edge, specks))
+        specks = _choose_specks(averaged, training.edge, places, labels, device=runtime.device, monitor=monitor)
+        save_segmentation(path, SegmentationWeights(averaged.cpu(), training.edge, specks))
     return path
 
 
-def _choose_specks(network: UNet, edge: int, places: Sequence[Path], labels: str | None, *, monitor: Monitor) -> Specks:
+def _choose_specks(
+    network: UNet, edge: int, places: Sequence[Path], labels: str | None, *, device: torch.device, monitor: Monitor
+) -> Specks:
     """What is best left out of whole scans of patients that were held back."""
     monitor.begin("choose specks")
-    segmenter = Segmenter(network.eval(), edge)
+    segmenter = Segmenter(network.eval().to(device), edge, device=device)
 
     def answers() -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
         for done, place in enumerate(places):

@@ -1,7 +1,7 @@
 """Radiotherapy target volumes: the guidelines', the model's, and what each covers."""
 
 from gliocast.planning.barriers import Barriers, barriers_from_atlas
-from gliocast.planning.caution import caution
+from gliocast.planning.caution import caution, narrow_margin
 from gliocast.planning.coverage import (
     CoverageCurve,
     PlanComparison,
@@ -77,6 +77,7 @@ __all__ = [
     "isodensity_target",
     "isovolumetric_ctv",
     "make_plan",
+    "narrow_margin",
     "planning_target_volume",
     "published_plans",
     "recurrence_coverage",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gliocast.core import Plan
+from gliocast.planning.guidelines import Guideline
 
 MM3_PER_ML = 1000.0
 
@@ -31,3 +32,18 @@ def caution(plan: Plan) -> tuple[str, ...]:
             "may omit"
         )
     return tuple(found)
+
+
+def narrow_margin(guideline: Guideline, margin_mm: float) -> tuple[str, ...]:
+    """A warning where targets are those of a margin below the guideline's own, the model's among them.
+
+    Args:
+        guideline: as it is published.
+        margin_mm: GTV to CTV of the first phase, as it was chosen [mm].
+    """
+    if margin_mm >= guideline.margin_mm:
+        return ()
+    return (
+        f"THE MARGIN OF {margin_mm:g} MM IS SMALLER THAN {guideline.title}'S ({guideline.margin_mm:g} mm)"
+        ", and so is the model's target, which has the volume of that margin: it is no suggestion to treat less",
+    )

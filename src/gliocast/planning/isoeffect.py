@@ -2,7 +2,7 @@
 
 Of the density u a course of N fractions leaves, in the linear-quadratic model, the integral of u S(d(x))^N, with d(x)
 the dose of one fraction. Two targets differ in where they put dose and in how much of it there is. So they are compared
-twice: at equal integral dose (gray times liters, all that tissue takes), and by the dose that one of them needs to
+twice: at equal integral dose (gray times liters, over the whole grid), and by the dose that one of them needs to
 leave as many cells as the other.
 
 Source: Rockne et al., Phys. Med. Biol. 55 (2010), for the model; Fowler, Br. J. Radiol. 62 (1989), for iso-effect.

@@ -33,6 +33,9 @@ _COLUMNS = 3
 #: Curves that end nearer to each other than this factor share a label [1].
 _APART = 1.6
 
+#: Targets as they are said.
+_TARGETS = {"ctv_standard": "radiation of the standard target", "ctv_model": "radiation of the model's target"}
+
 #: Sensitivities as they are written.
 _SYMBOLS = {"alpha": "\N{GREEK SMALL LETTER ALPHA}", "kappa": "\N{GREEK SMALL LETTER KAPPA}"}
 
@@ -40,13 +43,16 @@ _SYMBOLS = {"alpha": "\N{GREEK SMALL LETTER ALPHA}", "kappa": "\N{GREEK SMALL LE
 _LEAST_ML = 1e-6
 
 
-def forecast_figure(forecasts: Sequence[Forecast], effects: Sequence[IsoEffect], *, speed: float) -> Figure:
+def forecast_figure(
+    forecasts: Sequence[Forecast], effects: Sequence[IsoEffect], *, speed: float, target: str
+) -> Figure:
     """Burden of every scenario over time beside no treatment, with the band of what is assumed; what targets leave.
 
     Args:
         forecasts: scenarios, several of one name for several sensitivities; the first is no treatment.
         effects: of the model's target against the standard one.
         speed: of the front that was assumed [mm/d].
+        target: that radiation aims at in the scenarios, ``ctv_standard`` or ``ctv_model``.
     """
     by_name: dict[str, list[Forecast]] = {}
     for each in forecasts:
@@ -70,18 +76,20 @@ def forecast_figure(forecasts: Sequence[Forecast], effects: Sequence[IsoEffect],
         axes.set_xlabel("days after the scan")
         axes.tick_params(labelbottom=True)
     _draw_plans(figure.add_subplot(whole[1]), effects)
-    figure.text(0.075, 0.95, f"expected tumor burden, front at {speed:g} mm/d", fontsize=10.5, color=INK)
+    figure.text(
+        0.075, 0.95, f"expected tumor burden, front at {speed:g} mm/d, {_TARGETS[target]}", fontsize=10.5, color=INK
+    )
     figure.text(0.7, 0.95, "left by a course, equal integral dose", fontsize=10.5, color=INK)
     figure.text(0.075, 0.015, f"ml at carrying capacity. {RESEARCH_NOTICE}", color=FAINT, fontsize=7.5)
     return figure
 
 
 def save_forecast_picture(
-    path: Path, forecasts: Sequence[Forecast], effects: Sequence[IsoEffect], *, speed: float
+    path: Path, forecasts: Sequence[Forecast], effects: Sequence[IsoEffect], *, speed: float, target: str
 ) -> None:
     """Draw and write a PNG; arguments as `forecast_figure` has them."""
     with figure_style():
-        path.write_bytes(to_png(forecast_figure(forecasts, effects, speed=speed)))
+        path.write_bytes(to_png(forecast_figure(forecasts, effects, speed=speed, target=target)))
 
 
 def _draw_future(axes: Axes, several: Sequence[Forecast], untreated: Forecast, name: str, color: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gliocast.core import RESEARCH_NOTICE
+from gliocast.planning import ESTRO_EANO_MARGIN_MM
 from gliocast.report.content import ReportContent
 from gliocast.report.figures import make_figures
 from gliocast.report.inputs import input_table, label_table, registration_table
@@ -105,6 +106,7 @@ def _words(content: ReportContent) -> dict[str, Any]:
         "plans": content.comparison,
         "margin_mm": content.plan.margin_mm,
         "cropped_at": content.cropped_at,
+        "by_guideline": content.plan.margin_mm == ESTRO_EANO_MARGIN_MM,
         "effect_rows": effect_table(content),
         "plan_rows": plan_table(content),
         "parameter_rows": parameter_table(content),

@@ -6,7 +6,9 @@ isn't zero is kept, and whole numbers of a scan as such. Only classes that are n
 no code of the file is run. Paths are left out: they may name the patient.
 """
 
+import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -31,7 +33,7 @@ from gliocast.core import (
     Volume,
     bounding_box,
 )
-from gliocast.data import read_volume
+from gliocast.data import read_any_volume
 from gliocast.inference import IndependentPrior, UniformPrior
 from gliocast.observation import Misfit
 from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
@@ -41,7 +43,7 @@ from gliocast.problem import PredictiveCheck, PredictiveMaps, PredictiveStatisti
 from gliocast.report.content import ReportContent
 
 #: Name of the file, and how it is arranged.
-SAVED, LAYOUT = "report.npz", 1
+SAVED, LAYOUT = "report.npz", 2
 
 _CLASSES: dict[str, type] = {
     kind.__name__: kind
@@ -107,7 +109,17 @@ def load_content(folder: Path) -> ReportContent:
             if record["layout"] != LAYOUT:
                 raise _unfit(f"{SAVED} of another version")
             content = _Reader(folder, dict(file)).decode(record["content"])
-    except (OSError, KeyError, ValueError, TypeError, IndexError, EOFError, BadZipFile) as error:
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        EOFError,
+        BadZipFile,
+        zlib.error,
+    ) as error:
         raise _unfit(f"a damaged {SAVED} ({type(error).__name__})") from error
     if not isinstance(content, ReportContent):
         raise _unfit(f"a {SAVED} without a report")
@@ -143,13 +155,18 @@ class _Writer:
     def _array(self, data: np.ndarray) -> dict[str, Any]:
         about: dict[str, Any] = {"dtype": data.dtype.str, "shape": list(data.shape)}
         if id(data) in self._images:
-            return about | {"image": self._images[id(data)]}
+            return about | {"image": self._images[id(data)], "digest": _digest(data)}
         if data.ndim == 3 and data.any():
             box = bounding_box(data != 0)
             data, about["lower"] = data[box.slices], list(box.lower)
         whole = np.rint(data).astype(np.int16) if data.dtype.kind == "f" and _fits(data) else data
         self.arrays.append(whole if np.array_equal(whole, data) else data)
         return about | {"array": len(self.arrays) - 1}
+
+
+def _digest(data: np.ndarray) -> str:
+    """Of values as images hold them."""
+    return hashlib.sha256(np.ascontiguousarray(data, dtype=np.float32).tobytes()).hexdigest()
 
 
 def _fits(data: np.ndarray) -> bool:
@@ -180,9 +197,11 @@ class _Reader:
         dtype, shape = np.dtype(about["dtype"]), tuple(about["shape"])
         if "image" in about:
             name = Path(about["image"]).name  # never another folder's
-            data = read_volume(self._folder / name, name.removesuffix(".nii.gz")).data
+            data = read_any_volume(self._folder / name, name.removesuffix(".nii.gz")).data
             if data.shape != shape:
                 raise _unfit(f"{name} on another grid than the report's")
+            if _digest(data) != about["digest"]:
+                raise _unfit(f"another {name} than the report's")
             return data.astype(dtype)
         data = self._arrays[f"array_{about['array']}"].astype(dtype)
         if "lower" not in about:

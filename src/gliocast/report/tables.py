@@ -19,7 +19,8 @@ FAINTEST_ISODENSITY = 0.01
 COMPLETE_SHARE = 0.9995
 #: What could name a patient: absolute paths, and names of image and data files.
 _PATH = re.compile(
-    r"(?<![\w.)\]<])(?:[A-Za-z]:)?[\\/](?!\s)[^\s'\",;:)]+|[^\s'\"(]+\.(?:nii(?:\.gz)?|dcm|npz|json|gz)\b"
+    r"(?<![\w.)\]<])(?:[A-Za-z]:)?[\\/](?!\s)[^\s'\",;:)]+|[^\s'\"(]+\.(?:nii(?:\.gz)?|dcm|npz|json|gz)\b",
+    re.IGNORECASE,
 )
 
 
