@@ -17,6 +17,7 @@ from gliocast.pipeline import (
     Choices,
     Ending,
     Findings,
+    Options,
     Stopwatch,
     TargetChoices,
     Tissue,
@@ -30,6 +31,7 @@ from gliocast.pipeline.methods import Fit, find_method
 from gliocast.planning import Barriers
 from gliocast.problem import (
     EXCEEDED_DENSITIES,
+    GrownSamples,
     PredictiveCheck,
     PredictiveMaps,
     PredictiveStatistic,
@@ -85,7 +87,7 @@ def make_findings(patient):
         planned=plan_targets(visit.labels, anatomy, density, TargetChoices(margin_mm=15.0), barriers=barriers),
         warnings=(),
         barriers=barriers,
-        samples=(density,),
+        grown=GrownSamples(posterior.mode[None], (density,)),
     )
 
 
@@ -104,9 +106,8 @@ def results(small_patient_template, tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deliver, "personalize", stages)
-        run_demo(digital, out / "demo", monitor=watch("patient"))
+        run_demo(digital, out / "demo", options=Options(keep_samples=True), monitor=watch("patient"))
         patch.setattr("gliocast.report.html.make_figures", lambda _: {})  # those of the demo are the same and one more
-        findings = replace(findings, samples=())
         run(patient, out / "run", monitor=watch("read"))
         unread = replace(findings.visit, labels=replace(findings.visit.labels, path=None))  # the network made them
         findings = replace(findings, visit=unread)
