@@ -167,6 +167,13 @@ def test_a_follow_up_on_another_grid_is_left_out_with_the_reason(cohort, tmp_pat
     assert "recurrence: expected the grid of its companions" in evaluation.left_out["A-00001"]
 
 
+def test_a_damaged_follow_up_leaves_out_its_patient_alone(cohort, tmp_path):
+    (cohort / "A-00001" / "A-00001-001" / "seg.nii.gz").write_bytes(b"nothing")
+    evaluation = evaluate(cohort, tmp_path / "out")
+    assert list(evaluation.left_out) == ["A-00001", "C"]
+    assert len(evaluation.patients) == 2
+
+
 def test_visits_can_be_chosen(cohort, tmp_path):
     later = shutil.copytree(cohort / "A-00001" / "A-00001-001", cohort / "A-00001" / "A-00001-002")
     shutil.copy(cohort / "C" / "seg.nii.gz", later / "seg.nii.gz")

@@ -17,6 +17,7 @@ from gliocast.data.atlas import load_mni152
 from gliocast.pipeline.plan_cases import PlanCase, cohort_schema, find_cases, read_case
 from gliocast.pipeline.plan_density import DensitySource, density_of
 from gliocast.pipeline.record import write_json
+from gliocast.planning.barriers import barriers_from_atlas
 from gliocast.planning.evaluation import PatientPlans, PlanEvaluation
 from gliocast.planning.margins import ESTRO_EANO_MARGIN_MM, require_margin
 from gliocast.planning.recurrence import MEASURES, Coverage, recurrence_coverage
@@ -66,7 +67,7 @@ class PlanEvaluationOptions:
         """The protocol for the reader."""
         if self.protocol == "published":
             return "published (core + 15 voxels in the brain mask)"
-        return f"guideline (GTV + {self.margin_mm:g} mm in brain without ventricles)"
+        return f"guideline (GTV + {self.margin_mm:g} mm in brain without ventricles, falx and tentorium)"
 
 
 def evaluate_plans(
@@ -154,13 +155,17 @@ def _planned(case: PlanCase, options: PlanEvaluationOptions, out: Path) -> Patie
     published = options.protocol == "published"
     # the published protocol knows no tissue: unless a density is to be fitted, none is needed
     needed = options.source.is_fit or not published
-    anatomy = estimate_anatomy(visit, load_mni152()).anatomy if needed else None
+    estimate = estimate_anatomy(visit, load_mni152()) if needed else None
+    anatomy = None if estimate is None else estimate.anatomy
     density, told = density_of(options.source, case.name, case.planning, visit, anatomy, out)
     if published:
         plan = published_plans(visit.labels, visit.brain, density)
     else:
-        assert anatomy is not None
-        plan = rival_plans(visit.labels, anatomy, density, margin_mm=options.margin_mm)
+        assert estimate is not None
+        barriers = None
+        if estimate.correspondence is not None:
+            barriers = barriers_from_atlas(load_mni152(), estimate.correspondence, visit.grid)
+        plan = rival_plans(visit.labels, estimate.anatomy, density, margin_mm=options.margin_mm, barriers=barriers)
     return PatientPlans(
         gtv_ml=plan.volume("gtv") / 1000,
         plan_ml=plan.volume("guideline") / 1000,

@@ -1,6 +1,7 @@
 """What `gliocast evaluate plans` compares: for each patient the visit that is planned on, and a later segmentation."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,8 +115,9 @@ def cohort_schema(cases: Iterable[PlanCase]) -> tuple[str, str]:
     present: set[int] = set()
     new_names = False
     for case in cases:
-        for path in (find_segmentation(case.planning), case.recurrence):
-            present |= {int(value) for value in np.unique(read_integers(path, "seg").data)} - {0}
+        with suppress(InputError):  # who can't be read is left out with the reason, later
+            for path in (find_segmentation(case.planning), case.recurrence):
+                present |= {int(value) for value in np.unique(read_integers(path, "seg").data)} - {0}
         new_names |= any(path.name.lower().endswith(("-t1n.nii.gz", "-t1n.nii")) for path in case.planning.iterdir())
     schema = SCHEMAS["brats-2024"] if new_names and 3 not in present and 4 in present else guess_schema([*present])
     numbers = ", ".join(str(value) for value in sorted(present)) or "none"

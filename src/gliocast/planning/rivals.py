@@ -2,7 +2,8 @@
 
 A larger target covers more of any recurrence, so plans are compared at exactly the volume of the guideline's:
 
-- ``guideline``: GTV + margin, cropped at brain and ventricles (`gliocast.planning.margins`).
+- ``guideline``: GTV + margin, cropped at brain, ventricles, and falx and tentorium where they are known
+  (`gliocast.planning.margins`).
 - ``distance``: the voxels of the brain mask nearest to the GTV, whatever they are. It knows no anatomy: ventricles
   count as brain, and the margin is as much narrower. (Inside of the guideline's region it would be the guideline's
   plan.)
@@ -23,6 +24,7 @@ import numpy as np
 
 from gliocast.core import Anatomy, Density, Grid, InputError, LabelMap, Plan, bounding_box
 from gliocast.core.volume import require_mask
+from gliocast.planning.barriers import Barriers
 from gliocast.planning.ctv import highest, isovolumetric_ctv, require_room
 from gliocast.planning.margins import (
     ESTRO_EANO_MARGIN_MM,
@@ -40,7 +42,12 @@ PUBLISHED_MARGIN_VOXELS, _EDGE_MM, _EDGE_TOLERANCE_MM = 15.0, 1.0, 0.01
 
 
 def rival_plans(
-    labels: LabelMap, anatomy: Anatomy, density: Density, *, margin_mm: float = ESTRO_EANO_MARGIN_MM
+    labels: LabelMap,
+    anatomy: Anatomy,
+    density: Density,
+    *,
+    margin_mm: float = ESTRO_EANO_MARGIN_MM,
+    barriers: Barriers | None = None,
 ) -> Plan:
     """``guideline``, ``distance``, ``edema`` and ``model``, all of the guideline's volume, and ``gtv``.
 
@@ -49,6 +56,7 @@ def rival_plans(
         anatomy: tissue on the same grid.
         density: expected tumor-cell density on the same grid.
         margin_mm: of the guideline [mm], 0 < margin <= 50.
+        barriers: falx and tentorium on the same grid, which the guideline keeps to.
 
     Raises:
         InputError: nothing is segmented, the margin is no sensible length or grids differ.
@@ -56,8 +64,8 @@ def rival_plans(
     require_margin(margin_mm)
     labels.grid.require_same(density.grid, "density")
     gtv, _ = gross_tumor_volume(labels)
-    region = treatable_region(labels, anatomy)
-    guideline = expand(gtv, labels.grid, margin_mm, region)
+    region = treatable_region(labels, anatomy, barriers)
+    guideline = expand(gtv, labels.grid, margin_mm, region, barriers)
     volumes = {
         "gtv": gtv,
         "guideline": guideline,
