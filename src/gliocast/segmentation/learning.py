@@ -77,8 +77,8 @@ def validate(
 ) -> dict[str, float]:
     """Dice of WT, TC and ET over windows around the middle of patients held back, and the mean of the three.
 
-    It has the smoothing of the loss: by the rules of BraTS a few false voxels in a patient without enhancement decide the
-    mean, and so which weights are kept.
+    It has the smoothing of the loss: by the rules of BraTS a few false voxels in a patient without enhancement would
+    decide the mean, and so which weights are kept.
     """
     rows = []
     for name in names:
