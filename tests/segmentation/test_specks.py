@@ -54,15 +54,15 @@ def test_sizes_are_chosen_that_leave_out_what_is_false_and_no_more():
     false[14, 14, 14:18] = 3  # 4 voxels of 1 mm^3 would count as 0 of enhancement
     false[:2, :3, :3] = 2
     chosen = choose_specks([(false, tumor(enhancing=False), 1.0), (tumor(), tumor(), 1.0)])
-    assert chosen == Specks(tumor_ml=0.03, enhancing_ml=0.03)
-    assert choose_specks([(tumor(), tumor(), 1.0)]) == Specks()
-    assert choose_specks([]) == Specks()
+    assert chosen == Specks(tumor_ml=0.1, enhancing_ml=0.03)
+    assert choose_specks([(tumor(), tumor(), 1.0)]) == Specks(tumor_ml=0.1)
+    assert choose_specks([]) == Specks(tumor_ml=0.1)
 
 
 def test_true_enhancement_that_is_small_is_kept():
     small = tumor(enhancing=False)
     small[14, 14, 14:18] = 3
-    assert choose_specks([(small, small, 1.0)]) == Specks()
+    assert choose_specks([(small, small, 1.0)]) == Specks(tumor_ml=0.1)
 
 
 @pytest.mark.parametrize("sizes", [(-1.0, 0.0), (0.0, float("nan"))])

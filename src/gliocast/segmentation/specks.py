@@ -15,8 +15,9 @@ from scipy import ndimage
 from gliocast.core import InputError, bounding_box, dice
 from gliocast.segmentation.classes import CLASSES, NUM_PLAIN, REGION_CLASSES
 
-#: Sizes that are tried [ml].
-_TUMOR_ML, _ENHANCING_ML = (0.0, 0.03, 0.1, 0.3, 1.0), (0.0, 0.03, 0.1, 0.2, 0.4, 0.8)
+#: Sizes that are tried [ml]. Parts below 0.1 ml go in any case: real scans have more that looks like specks, vessels
+#: above all, than digital ones show.
+_TUMOR_ML, _ENHANCING_ML = (0.1, 0.3, 1.0), (0.0, 0.03, 0.1, 0.2, 0.4, 0.8)
 
 _NECROSIS, _ENHANCING = CLASSES.index("necrosis"), CLASSES.index("enhancing")
 
@@ -65,7 +66,7 @@ def choose_specks(patients: Iterable[tuple[np.ndarray, np.ndarray, float]]) -> S
         [_score(specks.removed(seen, volume), truth) for specks in tried]
         for seen, truth, volume in map(_cropped, patients)
     ]
-    return tried[int(np.argmax(np.round(np.mean(scores, axis=0), 4)))] if scores else Specks()
+    return tried[int(np.argmax(np.round(np.mean(scores, axis=0), 4)))] if scores else tried[0]
 
 
 def _cropped(patient: tuple[np.ndarray, np.ndarray, float]) -> tuple[np.ndarray, np.ndarray, float]:
