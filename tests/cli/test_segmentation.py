@@ -64,7 +64,7 @@ def test_a_segmentation_that_is_there_has_no_say_and_mirrored_views_have(small_p
     """By default labels lie in the working folder."""
     (small_patient_folder / "seg.nii.gz").write_text("damaged")
     written = []
-    for more in ((), ("--mirrored",)):
+    for more in ((), ("--plain",)):
         outcome = gliocast("segment", small_patient_folder, "--weights", weights, "--quiet", *more)
         assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
         assert [path.name for path in Path.cwd().iterdir()] == ["seg.nii.gz"]

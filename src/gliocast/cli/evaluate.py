@@ -25,7 +25,7 @@ def segmentation(
         typer.Option(help="Folder with a segmentation of every patient, to measure instead of the network."),
     ] = None,
     labels: opt.Labels = None,
-    mirrored: opt.Mirrored = False,
+    mirrored: opt.Mirrored = True,
     weights: opt.SegmentationWeights = None,
     device: opt.Device = None,
     quiet: opt.Quiet = False,

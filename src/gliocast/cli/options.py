@@ -35,7 +35,8 @@ KeepSamples = Annotated[
     bool, typer.Option("--keep-samples", help="Write the densities of the posterior samples, for `plan --samples`.")
 ]
 Mirrored = Annotated[
-    bool, typer.Option("--mirrored", help="Look at left and right exchanged, too, and average: twice the time.")
+    bool,
+    typer.Option("--mirrored/--plain", help="Look at left and right exchanged, too, and average: twice the time."),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; by default a GPU where there is one.")]
 SegmentationWeights = Annotated[

@@ -16,7 +16,7 @@ def segment(
     labels: Annotated[
         str, typer.Option(help="Label schema to write: brats-2021, brats-2023, brats-2024 or swapped.")
     ] = "brats-2021",
-    mirrored: opt.Mirrored = False,
+    mirrored: opt.Mirrored = True,
     weights: opt.SegmentationWeights = None,
     device: opt.Device = None,
     quiet: opt.Quiet = False,

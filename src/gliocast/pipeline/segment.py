@@ -25,7 +25,7 @@ class SegmentOptions:
     """
 
     weights: Path | None = None
-    mirrored: bool = False
+    mirrored: bool = True
     labels: str = "brats-2021"
     device: str | None = None
 

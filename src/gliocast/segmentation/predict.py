@@ -37,7 +37,7 @@ class Segmenter:
 
     network: UNet
     edge: int
-    mirrored: bool = False
+    mirrored: bool = True
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     specks: Specks = field(default_factory=Specks)
 
