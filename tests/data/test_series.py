@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gliocast.core import Grid, InputError
-from gliocast.data import open_series, read_series, write_vectors
+from gliocast.data import open_series, read_density_series, write_vectors
 
 SHAPE = (17, 19, 16)
 AFFINE = np.array([[0, -2.0, 0, 20], [1.5, 0, 0, -30], [0, 0, 3.0, 5], [0, 0, 0, 1]])
@@ -85,7 +85,7 @@ def test_vectors_are_stored_as_nifti_says(tmp_path, grid, volumes):
 @pytest.mark.parametrize("count", [1, 3])
 def test_series_is_read_as_it_was_written(tmp_path, grid, volumes, count):
     write(tmp_path / "series.nii.gz", grid, volumes[:count], tuple(range(count)))
-    values, where = read_series(tmp_path / "series.nii.gz", "samples")
+    values, where = read_density_series(tmp_path / "series.nii.gz", "samples")
     np.testing.assert_array_equal(values, volumes[:count])
     assert where == grid
 
@@ -94,4 +94,4 @@ def test_series_is_read_as_it_was_written(tmp_path, grid, volumes, count):
 def test_series_of_other_axes_is_refused(tmp_path, shape):
     nib.save(nib.Nifti1Image(np.ones(shape, np.float32), np.eye(4)), tmp_path / "odd.nii.gz")
     with pytest.raises(InputError, match=r"samples \(odd.nii.gz\): expected volumes"):
-        read_series(tmp_path / "odd.nii.gz", "samples")
+        read_density_series(tmp_path / "odd.nii.gz", "samples")

@@ -16,7 +16,7 @@ from gliocast.data.nifti import header_warnings, read_any_volume, read_integers,
 from gliocast.data.outputs import whole_file, whole_folder
 from gliocast.data.patient import describe, read_patient, read_patient_files, read_study, read_study_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
-from gliocast.data.series import open_series, read_series, write_vectors
+from gliocast.data.series import open_series, read_density_series, write_vectors
 from gliocast.data.treatments import TREATMENT_KEYS, read_treatments
 from gliocast.data.volumes import ColumnNames, read_volumes
 
@@ -37,13 +37,13 @@ __all__ = [
     "load_checkpoint",
     "open_series",
     "read_any_volume",
+    "read_density_series",
     "read_diffusion_tensor",
     "read_integers",
     "read_labels",
     "read_patient",
     "read_patient_files",
     "read_posterior",
-    "read_series",
     "read_study",
     "read_study_files",
     "read_treatments",

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from gliocast.core import Grid, InputError, Volume
+from gliocast.core.volume import MM3_PER_ML
 
 #: Volumes that a brain between early childhood and old age has, with CSF [ml], and room for generous masks.
 BRAIN_VOLUME_RANGE = (500.0, 2300.0)
@@ -16,7 +17,6 @@ MAX_FILLED = 0.7
 #: An MRI has hundreds of gray values, 8-bit exports about a hundred; a label map has a handful.
 MIN_GRAY_VALUES = 32
 
-MM3_PER_ML = 1000.0
 STRIP_ADVICE = "run a brain extraction first (HD-BET, SynthStrip), which leaves exact zeros around the brain"
 
 

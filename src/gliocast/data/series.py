@@ -19,7 +19,7 @@ DISPLACEMENT_INTENT = "displacement vector"
 SPATIAL_UNIT_BITS = 0b111
 
 
-def read_series(path: Path, subject: str) -> tuple[np.ndarray, Grid]:
+def read_density_series(path: Path, subject: str) -> tuple[np.ndarray, Grid]:
     """Read all volumes of a 4-D image (of a 3-D one the only one), such as days or posterior samples.
 
     Args:

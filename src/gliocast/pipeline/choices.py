@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import InputError
+from gliocast.core.volume import MM3_PER_ML
 from gliocast.growth import DiameterReached, FisherKolmogorov, GaussianSeed, VolumeReached
 from gliocast.growth.start import SEED_WIDTH_MM
 from gliocast.growth.stop import VISIBLE_DENSITY, Stop
@@ -28,9 +29,6 @@ FRAMES, MAX_FRAMES = 31, 120
 
 #: Cells that follow fibers more strictly than this are a mistake [1].
 MAX_ANISOTROPY = 100.0
-
-#: mm^3 in a milliliter.
-MM3_PER_ML = 1000.0
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ import numpy as np
 from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, Monitor, Silence
 from gliocast.core.treatment import ALPHA, KILL_RATE
 from gliocast.data import file_hash, read_volume, whole_folder, write_like
-from gliocast.growth.dose import target_dose
 from gliocast.pipeline.maps import read_anatomy, require_fractions
 from gliocast.pipeline.record import write_json
-from gliocast.planning.forecast import ALPHAS, COURSES, KILL_RATES, TYPICAL_SPEED, Clock, Forecast, foresee, scenarios
-from gliocast.planning.isoeffect import IsoEffect, compare_doses
+from gliocast.planning.forecast import ALPHAS, KILL_RATES, TYPICAL_SPEED, Clock, Forecast, foresee, scenarios
+from gliocast.planning.isoeffect import IsoEffect, compare_targets
 
 #: Densities below this are written as 0 [1].
 _FAINTEST = 1e-6
@@ -184,13 +183,9 @@ def _grow(found: _Results, options: ForecastOptions, monitor: Monitor) -> Outloo
             )
         )
         monitor.advance((done + 1) / len(possible))
-    standard, model = (target_dose(found.masks[name], found.density.grid, 1.0) for name in TARGETS)
-    effects = [
-        effect
-        for course in COURSES
-        for effect in compare_doses(found.density, standard, model, course, alphas=options.alphas)
-    ]
-    return Outlook(clock, tuple(forecasts), tuple(effects))
+    standard, model = (found.masks[name] for name in TARGETS)
+    effects = compare_targets(found.density, standard, model, alphas=options.alphas)
+    return Outlook(clock, tuple(forecasts), effects)
 
 
 def _representative(outlook: Outlook) -> dict[str, Forecast]:

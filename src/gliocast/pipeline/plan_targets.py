@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, LabelMap, Plan
+from gliocast.core.volume import MM3_PER_ML
 from gliocast.data import file_hash
 from gliocast.planning import (
     ESTRO_EANO,
@@ -31,8 +32,6 @@ from gliocast.planning import (
     treatable_region,
 )
 from gliocast.planning.targets import require_share, require_smoothing
-
-MM3_PER_ML = 1000.0
 
 #: The model's targets by name, and what the value of each is; the first takes none.
 MODEL_TARGETS: Mapping[str, str | None] = {

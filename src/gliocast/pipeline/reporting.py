@@ -10,11 +10,10 @@ import numpy as np
 from gliocast.cohort import DigitalPatient
 from gliocast.core import Visit
 from gliocast.data import whole_folder
-from gliocast.growth.dose import target_dose
 from gliocast.pipeline.personalize import Findings, thresholds
 from gliocast.planning import CoverageBand, CoverageCurve, compare_plans, coverage_band, coverage_curve
-from gliocast.planning.forecast import ALPHAS, COURSES
-from gliocast.planning.isoeffect import IsoEffect, compare_doses
+from gliocast.planning.forecast import ALPHAS
+from gliocast.planning.isoeffect import IsoEffect, compare_targets
 from gliocast.segmentation.metrics import hd95
 
 if TYPE_CHECKING:  # matplotlib takes a second to import; only a report needs it
@@ -131,11 +130,8 @@ def _hd95(visit: Visit, density: np.ndarray, **levels: float | None) -> dict[str
 
 def _effects(findings: Findings) -> tuple[IsoEffect, ...]:
     """What courses leave by target, over the typical range of alpha."""
-    plan, density = findings.plan, findings.density
-    standard, model = (target_dose(plan[name], plan.grid, 1.0) for name in ("ctv_standard", "ctv_model"))
-    return tuple(
-        effect for course in COURSES for effect in compare_doses(density, standard, model, course, alphas=ALPHAS)
-    )
+    plan = findings.plan
+    return compare_targets(findings.density, plan["ctv_standard"], plan["ctv_model"], alphas=ALPHAS)
 
 
 def _band(findings: Findings, curve: CoverageCurve) -> CoverageBand | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import Density, Grid, InputError, Monitor
-from gliocast.data import read_integers, read_labels, read_series, read_volume, whole_folder, write_like
+from gliocast.data import read_density_series, read_integers, read_labels, read_volume, whole_folder, write_like
 from gliocast.pipeline.maps import read_anatomy, require_fractions
 from gliocast.pipeline.plan_targets import PlannedTargets, TargetChoices, plan_record, plan_targets
 from gliocast.pipeline.record import write_json
@@ -100,9 +100,9 @@ def read_samples(path: Path) -> SampledDensity:
     """Posterior samples of the density from a 4-D image.
 
     Raises:
-        InputError: as `read_series`, or values outside of [0, 1].
+        InputError: as `read_density_series`, or values outside of [0, 1].
     """
-    values, grid = read_series(path, "density samples")
+    values, grid = read_density_series(path, "density samples")
     if values.min() < 0 or values.max() > 1:
         raise InputError(
             "density samples",

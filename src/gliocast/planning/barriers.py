@@ -16,10 +16,8 @@ import numpy as np
 from gliocast.anatomy import Correspondence
 from gliocast.anatomy.dura import dura_of
 from gliocast.core import Grid, InputError
-from gliocast.core.volume import require_mask
+from gliocast.core.volume import MM3_PER_ML, require_mask
 from gliocast.data.atlas import Atlas
-
-MM3_PER_ML = 1000.0
 
 
 @dataclass(frozen=True, eq=False)

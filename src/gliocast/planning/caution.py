@@ -3,9 +3,8 @@
 import numpy as np
 
 from gliocast.core import Plan
+from gliocast.core.volume import MM3_PER_ML
 from gliocast.planning.guidelines import Guideline
-
-MM3_PER_ML = 1000.0
 
 
 def caution(plan: Plan) -> tuple[str, ...]:

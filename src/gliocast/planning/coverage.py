@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gliocast.core import Anatomy, Density, InputError, LabelMap, Plan, dice
-from gliocast.core.volume import require_shape
+from gliocast.core.volume import MM3_PER_ML, require_shape
 from gliocast.planning.barriers import Barriers
 from gliocast.planning.margins import distance_from, gross_tumor_volume, require_margin, treatable_region
 
-MM3_PER_ML = 1000.0
 #: Margins up to which the coverage curve is drawn [mm]: twice what EORTC 2016 prescribed.
 WIDEST_MARGIN_MM = 40.0
 

@@ -16,11 +16,10 @@ from scipy.optimize import brentq
 
 from gliocast.core import Density, InputError
 from gliocast.core.treatment import ALPHA, ALPHA_BETA, MAX_DOSE_GY
-from gliocast.core.volume import require_shape
+from gliocast.core.volume import MM3_PER_ML, require_shape
+from gliocast.growth.dose import target_dose
 from gliocast.growth.treatment import linear_quadratic
-from gliocast.planning.forecast import Course
-
-_MM3_PER_ML = 1000.0
+from gliocast.planning.forecast import COURSES, Course
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,26 @@ def cells_left(
     return float(np.sum(density.data[there] * np.exp(logarithm))) * density.grid.voxel_volume
 
 
+def compare_targets(
+    density: Density, reference: np.ndarray, other: np.ndarray, *, alphas: Sequence[float]
+) -> tuple[IsoEffect, ...]:
+    """Two targets under both standard courses, for each radiosensitivity.
+
+    Args:
+        density: expected tumor cells.
+        reference: target, bool, shape of the density's grid.
+        other: the target that is compared with it.
+        alphas: linear radiosensitivities [1/Gy].
+
+    Raises:
+        InputError: as `compare_doses`, or a target is empty.
+    """
+    first, second = (target_dose(target, density.grid, 1.0) for target in (reference, other))
+    return tuple(
+        effect for course in COURSES for effect in compare_doses(density, first, second, course, alphas=alphas)
+    )
+
+
 def compare_doses(
     density: Density, reference: np.ndarray, other: np.ndarray, course: Course, *, alphas: Sequence[float]
 ) -> tuple[IsoEffect, ...]:
@@ -104,5 +123,5 @@ def compare_doses(
 
         reached = left(MAX_DOSE_GY, other) <= goal
         iso = float(brentq(excess, 0.0, MAX_DOSE_GY, xtol=1e-3)) if reached else float("nan")
-        rows.append(IsoEffect(course, alpha, goal / _MM3_PER_ML, left(equal, other) / _MM3_PER_ML, equal, iso))
+        rows.append(IsoEffect(course, alpha, goal / MM3_PER_ML, left(equal, other) / MM3_PER_ML, equal, iso))
     return tuple(rows)

@@ -21,9 +21,7 @@ from scipy import ndimage
 from scipy.spatial import SphericalVoronoi
 
 from gliocast.core import Grid, bounding_box
-from gliocast.core.volume import require_mask
-
-MM3_PER_ML = 1000.0
+from gliocast.core.volume import MM3_PER_ML, require_mask
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,10 @@ import numpy as np
 from scipy import ndimage
 
 from gliocast.core import Density, Grid, InputError
-from gliocast.core.volume import require_mask
+from gliocast.core.volume import MM3_PER_ML, require_mask
 from gliocast.planning.ctv import highest, require_finite, require_room
 from gliocast.planning.sampled import SampledDensity
 
-MM3_PER_ML = 1000.0
 #: How often weights move, and by how much at most (on a log scale) [1]; the last rounds gain a percent or two.
 _ROUNDS, _RATE = 8, 2.0
 #: Blocks of voxels whose places in the samples' grid are computed at once; bounds the memory.
