@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gliocast.anatomy import AnatomyEstimate, estimate_anatomy
-from gliocast.core import Density, Forward, InputError, Monitor, Patient, Plan, Posterior, Prior, Visit
+from gliocast.core import Anatomy, Density, Forward, InputError, Monitor, Patient, Plan, Posterior, Prior, Visit
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import FisherKolmogorov, Held, MassEffect, Simulator, SingleScan
 from gliocast.inference.identifiability import parameters_at_bound, sentences
@@ -20,6 +20,7 @@ from gliocast.problem import (
     GrownSamples,
     PredictiveCheck,
     PredictiveMaps,
+    Problem,
     grow_samples,
     outline_problem,
     predictive_check,
@@ -160,16 +161,7 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     monitor.note(f"anatomy: {anatomy.quality}{' (cached)' if anatomy.cached else ''}")
     monitor.begin("fit")
     simulator = Simulator(options.model)
-    problem, guess = outline_problem(visit.labels, anatomy.anatomy, simulator=simulator, known=options.known)
-    fitted = fit(
-        find_method(options.method),
-        problem,
-        guess,
-        num_samples=options.num_samples,
-        seed=options.seed,
-        resume=options.resume,
-        monitor=monitor,
-    )
+    problem, fitted = fit_outlines(visit, anatomy.anatomy, simulator, options, monitor=monitor)
     monitor.begin("density")
     count = _NUM_EXPENSIVE if options.known else NUM_PREDICTIVE
     grown = grow_samples(problem, fitted.posterior, num_samples=count)
@@ -206,6 +198,23 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
         barriers=barriers,
         grown=grown,
     )
+
+
+def fit_outlines(
+    visit: Visit, anatomy: Anatomy, simulator: Simulator, options: Options, *, monitor: Monitor
+) -> tuple[Problem, Fit]:
+    """What the outlines of a visit say of growth in an anatomy, by the method that was chosen."""
+    problem, guess = outline_problem(visit.labels, anatomy, simulator=simulator, known=options.known)
+    fitted = fit(
+        find_method(options.method),
+        problem,
+        guess,
+        num_samples=options.num_samples,
+        seed=options.seed,
+        resume=options.resume,
+        monitor=monitor,
+    )
+    return problem, fitted
 
 
 def _require_tumor(visit: Visit) -> None:

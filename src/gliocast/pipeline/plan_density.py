@@ -12,10 +12,9 @@ from gliocast.data import content_key, file_hash, read_volume, whole_file, write
 from gliocast.growth import Simulator
 from gliocast.observation import misfit
 from gliocast.pipeline.maps import require_fractions
-from gliocast.pipeline.methods import find_method, fit
+from gliocast.pipeline.methods import find_method
 from gliocast.pipeline.patient_folders import TRUTH
-from gliocast.pipeline.personalize import Options, thresholds
-from gliocast.problem import outline_problem
+from gliocast.pipeline.personalize import Options, fit_outlines, thresholds
 
 #: The method that evaluates many patients unless one says otherwise: seconds for each.
 QUICK_METHOD = "morph-infer-network"
@@ -139,16 +138,7 @@ def _key(options: Options, visit: Visit) -> str:
 def _fit(options: Options, visit: Visit, anatomy: Anatomy) -> tuple[Density, dict[str, Any]]:
     """Density at the posterior mode at the scan's resolution, and what it was made with."""
     simulator = Simulator(options.model)
-    problem, guess = outline_problem(visit.labels, anatomy, simulator=simulator, known=options.known)
-    found = fit(
-        find_method(options.method),
-        problem,
-        guess,
-        num_samples=options.num_samples,
-        seed=options.seed,
-        resume=options.resume,
-        monitor=Silence(),
-    )
+    _, found = fit_outlines(visit, anatomy, simulator, options, monitor=Silence())
     forward = options.single_scan(simulator)
     (density,) = forward(found.posterior.mode[: len(forward.parameters)], anatomy, days=[1.0])
     left = misfit(visit.labels, density.data, *thresholds(found.posterior))
