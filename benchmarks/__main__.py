@@ -7,7 +7,7 @@ python -m benchmarks --only forward        # one theme
 import argparse
 import time
 
-from benchmarks import augmentation, batch, forward, gpu, gradient, kernels, memory, models, volume
+from benchmarks import augmentation, batch, forward, gpu, gradient, kernels, memory, models, planning, volume
 from benchmarks.bench import Bench, print_machine
 
 THEMES = {
@@ -18,6 +18,7 @@ THEMES = {
     "gradient": gradient.run,
     "volume": volume.run,
     "memory": memory.run,
+    "planning": planning.run,
     "augmentation": augmentation.run,
     "gpu": gpu.run,
 }

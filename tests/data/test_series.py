@@ -85,9 +85,18 @@ def test_vectors_are_stored_as_nifti_says(tmp_path, grid, volumes):
 @pytest.mark.parametrize("count", [1, 3])
 def test_series_is_read_as_it_was_written(tmp_path, grid, volumes, count):
     write(tmp_path / "series.nii.gz", grid, volumes[:count], tuple(range(count)))
-    values, where = read_density_series(tmp_path / "series.nii.gz", "samples")
-    np.testing.assert_array_equal(values, volumes[:count])
-    assert where == grid
+    series = read_density_series(tmp_path / "series.nii.gz", "samples")
+    assert len(series) == count
+    np.testing.assert_array_equal(list(series), volumes[:count])
+    assert series.grid == grid
+
+
+def test_volume_that_is_not_finite_is_refused(tmp_path, grid, volumes):
+    volumes = volumes.copy()
+    volumes[1, 3, 4, 5] = np.nan
+    write(tmp_path / "series.nii.gz", grid, volumes, tuple(range(len(volumes))))
+    with pytest.raises(InputError, match=r"samples \(series.nii.gz\): expected finite values"):
+        list(read_density_series(tmp_path / "series.nii.gz", "samples"))
 
 
 @pytest.mark.parametrize("shape", [(17, 19), (17, 19, 16, 2, 3), (3, 19, 16, 2)])

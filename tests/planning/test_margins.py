@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy import ndimage
 
 from gliocast.core import SCHEMAS, Anatomy, Grid, InputError, LabelMap
-from gliocast.planning import expand, gross_tumor_volume, standard_ctv, ventricles
+from gliocast.planning import expand, gross_tumor_volume, standard_ctv, treatable_region, ventricles
 
 ANISOTROPIC = (1.0, 0.8, 2.5)
 
@@ -138,3 +139,24 @@ def test_standard_ctv_is_cropped_at_brain_and_ventricles_but_keeps_the_gtv(head)
     assert ctv[gtv].all()
     assert not ctv[~brain].any()
     assert not ctv[deep_in_ventricle].any()
+
+
+@pytest.mark.parametrize("reach", [2.0, 5.0])
+def test_target_reaches_into_ventricles_as_far_as_asked(head, reach):
+    grid, brain, ventricle, _, _ = head
+    anatomy = make_anatomy(grid, brain, ventricle)
+    labels = make_labels(grid, core=radius_from(grid, (64.0, 64.0 + 20.0, 64.0)) < 4)
+    cropped = treatable_region(labels, anatomy)
+    region = treatable_region(labels, anatomy, ventricle_mm=reach)
+    depth = ndimage.distance_transform_edt(~cropped & brain, sampling=grid.spacing)
+    assert np.array_equal(region & brain, brain & (depth <= reach + 1e-6))
+    assert (region & ~cropped).any()
+    assert (brain & ~region).any()  # a ventricle is deeper than that
+
+
+@pytest.mark.parametrize("reach", [-1.0, 51.0, np.nan])
+def test_senseless_reach_into_ventricles_is_refused(head, reach):
+    grid, brain, ventricle, _, _ = head
+    labels = make_labels(grid, core=radius_from(grid, (64.0, 84.0, 64.0)) < 4)
+    with pytest.raises(InputError, match="reach into ventricles"):
+        treatable_region(labels, make_anatomy(grid, brain, ventricle), ventricle_mm=reach)

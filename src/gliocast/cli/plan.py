@@ -40,6 +40,9 @@ def plan(
     smooth: Annotated[
         float | None, typer.Option(help="Smooth the model's target [mm]; its volume stays.", metavar="MM")
     ] = None,
+    ventricles: Annotated[
+        float, typer.Option(help="How far margins reach into ventricles [mm]; ESTRO-EANO 2023 allows 5.")
+    ] = 0.0,
     falx: Annotated[
         Path | None, typer.Option(help="Mask of the falx, as `run` writes it; no margin crosses it.")
     ] = None,
@@ -56,7 +59,7 @@ def plan(
         planned, comparison = plan_to_folder(
             out,
             PlanFiles(density, seg, (white_matter, gray_matter, csf), falx, tentorium, samples),
-            TargetChoices(guideline, margin, ptv, model, value, probability, smooth),
+            TargetChoices(guideline, margin, ptv, model, value, probability, smooth, ventricles),
             labels=labels,
             monitor=monitor,
         )

@@ -9,6 +9,7 @@ import math
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -216,6 +217,16 @@ def read_array(
     path: Path, subject: str, require: Callable[[nib.Nifti1Header, str], tuple[int, ...]]
 ) -> tuple[np.ndarray, Grid, nib.Nifti1Header]:
     """The finite values of a file as float32, in the shape that `require` finds in the header or refuses."""
+    image, shape, grid = open_image(path, subject, require)
+    data = np.ascontiguousarray(decoded(image, ...).reshape(shape))
+    require_finite(data, file_label(path, subject))
+    return data, grid, image.header
+
+
+def open_image(
+    path: Path, subject: str, require: Callable[[nib.Nifti1Header, str], tuple[int, ...]]
+) -> tuple[nib.Nifti1Image, tuple[int, ...], Grid]:
+    """A file's image in memory, not decoded, with the shape that `require` finds in the header or refuses, and grid."""
     label = file_label(path, subject)
     content = _file_bytes(path, subject)
     image_class, header = _parse_header(content, label)
@@ -223,14 +234,28 @@ def read_array(
     _require_spacing(np.asarray(header["pixdim"][1:4], dtype=float), label)
     _require_data(content, header, label)
     try:
-        with LoggingOutputSuppressor(), np.errstate(over="ignore", invalid="ignore"):
+        with LoggingOutputSuppressor():
             image = image_class.from_bytes(content)
             affine = np.asarray(image.affine)
-            data = np.asarray(image.dataobj, dtype=np.float32)
+            decoded(image, (0,) * len(header.get_data_shape()))  # an unknown type of voxels shows here
     except (HeaderDataError, ImageFileError, ValueError) as error:
         raise _invalid_header(label, str(error)) from error
-    del content
-    data = np.ascontiguousarray(data.reshape(shape))
+    _require_spacing(np.linalg.norm(affine[:3, :3], axis=0), label)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < SPACING_RANGE[0] ** 3 / 10:
+        raise InputError(
+            label, expected="an invertible affine", got=f"{affine[:3].tolist()}", advice="repair the header"
+        )
+    return image, shape, Grid((shape[0], shape[1], shape[2]), affine)
+
+
+def decoded(image: nib.Nifti1Image, part: Any) -> np.ndarray:
+    """A part of an image's voxels, scaled, float32; what is too large for that becomes infinite."""
+    with LoggingOutputSuppressor(), np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(image.dataobj[part], dtype=np.float32)
+
+
+def require_finite(data: np.ndarray, label: str) -> None:
+    """Raise InputError where voxels are NaN or infinite."""
     bad = data.size - np.count_nonzero(np.isfinite(data))
     if bad:
         raise InputError(
@@ -239,12 +264,6 @@ def read_array(
             got=f"{bad} NaN or infinite voxels",
             advice="replace them, outside of the brain by 0, and find out where they came from",
         )
-    _require_spacing(np.linalg.norm(affine[:3, :3], axis=0), label)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < SPACING_RANGE[0] ** 3 / 10:
-        raise InputError(
-            label, expected="an invertible affine", got=f"{affine[:3].tolist()}", advice="repair the header"
-        )
-    return data, Grid((shape[0], shape[1], shape[2]), affine), header
 
 
 def _file_bytes(path: Path, subject: str, size: int = -1) -> bytes:

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -10,7 +11,15 @@ import numpy as np
 
 from gliocast.core import Grid, InputError
 from gliocast.core.volume import require_shape
-from gliocast.data.nifti import GZIP_LEVEL, MIN_AXIS_LENGTH, aligned_header, read_array
+from gliocast.data.nifti import (
+    GZIP_LEVEL,
+    MIN_AXIS_LENGTH,
+    aligned_header,
+    decoded,
+    file_label,
+    open_image,
+    require_finite,
+)
 
 #: NIfTI's code for an image of displacement vectors.
 DISPLACEMENT_INTENT = "displacement vector"
@@ -19,15 +28,44 @@ DISPLACEMENT_INTENT = "displacement vector"
 SPATIAL_UNIT_BITS = 0b111
 
 
-def read_density_series(path: Path, subject: str) -> tuple[np.ndarray, Grid]:
-    """Read all volumes of a 4-D image (of a 3-D one the only one), such as days or posterior samples.
+@dataclass(frozen=True, eq=False)
+class VolumeSeries:
+    """Volumes of a 4-D image, such as days or posterior samples, each of which is decoded when it is asked for.
+
+    Args:
+        grid: of every volume.
+        num_volumes: how many there are.
+        label: what the file is, for messages.
+        image: in memory as it is stored.
+    """
+
+    grid: Grid
+    num_volumes: int
+    label: str
+    image: nib.Nifti1Image
+
+    def __len__(self) -> int:
+        return self.num_volumes
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Volumes, float32, shape of the grid.
+
+        Raises:
+            InputError: voxels that aren't finite.
+        """
+        whole = len(self.image.shape) == len(self.grid.shape)
+        for number in range(self.num_volumes):
+            volume = np.ascontiguousarray(decoded(self.image, ... if whole else (..., number)))
+            require_finite(volume, self.label)
+            yield volume
+
+
+def read_density_series(path: Path, subject: str) -> VolumeSeries:
+    """Open a 4-D image (or a 3-D one, whose only volume it is).
 
     Args:
         path: a .nii or .nii.gz file with axes (x, y, z, number).
         subject: what the file is, for messages.
-
-    Returns:
-        float32, (num_volumes, x, y, z), and the grid of each.
 
     Raises:
         InputError: as `read_volume` (though it may be constant), or the file has other axes.
@@ -45,8 +83,8 @@ def read_density_series(path: Path, subject: str) -> tuple[np.ndarray, Grid]:
             )
         return *spatial, *(rest or (1,))
 
-    data, grid, _ = read_array(path, subject, require)
-    return np.ascontiguousarray(np.moveaxis(data, -1, 0)), grid
+    image, shape, grid = open_image(path, subject, require)
+    return VolumeSeries(grid, shape[-1], file_label(path, subject), image)
 
 
 @contextmanager

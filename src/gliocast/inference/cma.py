@@ -7,7 +7,6 @@ shallow side modes.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cma
 import numpy as np
 
 from gliocast.core import ConvergenceError, InputError, Target
@@ -103,6 +102,8 @@ def cma_search(
         InputError: the posterior vanishes everywhere around the start.
         ConvergenceError: the generations ran out.
     """
+    import cma  # brings matplotlib's half a second with it
+
     options = options or CMAOptions()
     center = straighten(target.parameters, start[None])[0]
     # cma reads a seed of 0 as "from the clock"

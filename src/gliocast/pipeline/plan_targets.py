@@ -19,6 +19,7 @@ from gliocast.planning import (
     TargetShape,
     caution,
     coverage_target,
+    expand,
     find_guideline,
     fixed_volume_target,
     guideline_targets,
@@ -31,6 +32,7 @@ from gliocast.planning import (
     target_shape,
     treatable_region,
 )
+from gliocast.planning.margins import require_ventricle_reach
 from gliocast.planning.targets import require_share, require_smoothing
 
 #: The model's targets by name, and what the value of each is; the first takes none.
@@ -54,6 +56,7 @@ class TargetChoices:
         value: the density, volume [ml] or share that it takes; None for iso-volume.
         probability: with coverage, that the share is covered.
         smoothing_mm: of the model's target [mm]; None for none.
+        ventricle_mm: how far the guideline's margins reach into ventricles [mm].
     """
 
     guideline: str = ESTRO_EANO.name
@@ -63,6 +66,7 @@ class TargetChoices:
     value: float | None = None
     probability: float = 0.95
     smoothing_mm: float | None = None
+    ventricle_mm: float = 0.0
 
     def __post_init__(self) -> None:
         assert self.prescribed.phases  # its margins are checked there
@@ -81,6 +85,7 @@ class TargetChoices:
             require_share("probability to cover it", self.probability)
         if self.smoothing_mm is not None:
             require_smoothing(self.smoothing_mm)
+        require_ventricle_reach(self.ventricle_mm)
 
     @property
     def prescribed(self) -> Guideline:
@@ -140,7 +145,7 @@ def plan_targets(
     """
     labels.grid.require_same(density.grid, "density")
     guideline = choices.prescribed
-    prescribed = guideline_targets(guideline, labels, anatomy, barriers)
+    prescribed = guideline_targets(guideline, labels, anatomy, barriers, ventricle_mm=choices.ventricle_mm)
     volumes = dict(prescribed.volumes)
     region = treatable_region(labels, anatomy, barriers)
     drawn = samples() if choices.model == "coverage" and samples is not None else None
@@ -156,9 +161,10 @@ def plan_targets(
     plan = Plan(volumes, labels.grid, prescribed.margins_mm["standard"])
     removed, said = 0.0, []
     if barriers is not None:
-        straight = guideline_targets(guideline, labels, anatomy).volumes["ctv_standard"]
-        removed = float(np.count_nonzero(straight)) * labels.grid.voxel_volume - plan.volume("ctv_standard")
         source = volumes.get("gtv_edema", volumes["gtv"])  # of the first phase
+        open_region = treatable_region(labels, anatomy, ventricle_mm=choices.ventricle_mm) | source
+        straight = expand(source, labels.grid, plan.margin_mm, open_region)
+        removed = float(np.count_nonzero(straight)) * labels.grid.voxel_volume - plan.volume("ctv_standard")
         said = [sentence] if (sentence := barriers.sentence(source)) else []
     return PlannedTargets(
         plan,
@@ -235,6 +241,7 @@ def plan_record(planned: PlannedTargets, comparison: PlanComparison, folder: Pat
             "reached_probability": planned.probability,
             "smoothing_mm": choices.smoothing_mm,
         },
+        "ventricle_mm": choices.ventricle_mm,
         "shapes": {name: asdict(shape) for name, shape in planned.shapes.items()},
         "barriers": list(planned.barriers),
         "barriers_ml": planned.barriers_ml,

@@ -1,5 +1,6 @@
 """Single stages from files to files."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,12 +103,17 @@ def read_samples(path: Path) -> SampledDensity:
     Raises:
         InputError: as `read_density_series`, or values outside of [0, 1].
     """
-    values, grid = read_density_series(path, "density samples")
-    if values.min() < 0 or values.max() > 1:
-        raise InputError(
-            "density samples",
-            expected="values in [0, 1]",
-            got=f"{values.min():g} to {values.max():g}",
-            advice="pass fractions, not intensities",
-        )
-    return SampledDensity.of([Density(sample, grid) for sample in values])
+    series = read_density_series(path, "density samples")
+
+    def densities() -> Iterator[Density]:
+        for values in series:
+            if values.min() < 0 or values.max() > 1:
+                raise InputError(
+                    "density samples",
+                    expected="values in [0, 1]",
+                    got=f"{values.min():g} to {values.max():g}",
+                    advice="pass fractions, not intensities",
+                )
+            yield Density(values, series.grid)
+
+    return SampledDensity.of(densities())

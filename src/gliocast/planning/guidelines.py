@@ -138,7 +138,12 @@ class GuidelineTargets:
 
 
 def guideline_targets(
-    guideline: Guideline, labels: LabelMap, anatomy: Anatomy, barriers: Barriers | None = None
+    guideline: Guideline,
+    labels: LabelMap,
+    anatomy: Anatomy,
+    barriers: Barriers | None = None,
+    *,
+    ventricle_mm: float = 0.0,
 ) -> GuidelineTargets:
     """GTV, CTVs and PTVs of a guideline.
 
@@ -147,12 +152,13 @@ def guideline_targets(
         labels: the segmentation.
         anatomy: tissue on the same grid.
         barriers: falx and tentorium on the same grid, if known.
+        ventricle_mm: how far margins reach into ventricles [mm].
 
     Raises:
         InputError: if nothing is segmented or the grids differ.
     """
     gtv, _ = gross_tumor_volume(labels)
-    region = treatable_region(labels, anatomy, barriers)
+    region = treatable_region(labels, anatomy, barriers, ventricle_mm=ventricle_mm)
     has_edema = bool(labels.edema.any())
     volumes, margins = {"gtv": gtv}, {}
     for phase in guideline.phases:

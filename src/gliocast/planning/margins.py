@@ -7,8 +7,11 @@ Source: Niyazi et al. 2023, "ESTRO-EANO guideline on target delineation and radi
 GTV = resection cavity and residual enhancing tumor, CTV = GTV + 15 mm, cropped at the anatomical barriers. Skull and
 ventricles crop what a straight margin reaches; around falx and tentorium the margin is measured along paths that they
 don't cut (`Barriers`), so that a target goes through the corpus callosum, and no farther there than its margin.
-Departs from the guideline at ventricles, into which that lets the margin reach 5 mm.
+Departs from the guideline at ventricles, into which that lets the margin reach 5 mm: there is no tissue in them, and
+targets of one volume are to hold as much of it. Who wants the guideline to the letter says how far (``ventricle_mm``).
 """
+
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy import ndimage
@@ -35,6 +38,8 @@ SHALLOWEST_VENTRICLE_MM = 15.0
 VENTRICLE_SEED_DEPTH_MM = 25.0
 #: A ventricle is thicker than a fissure: somewhere a ball of this radius fits into it [mm].
 VENTRICLE_BALL_MM = 2.0
+#: Ventricles of anatomies in use; finding them takes a second, and every target asks for them.
+_VENTRICLES: WeakKeyDictionary[Anatomy, np.ndarray] = WeakKeyDictionary()
 #: How far the ball's center may be left behind, so that horns taper off instead of being cut [mm].
 VENTRICLE_REACH_MM = 4.0
 
@@ -80,8 +85,16 @@ def ventricles(anatomy: Anatomy) -> np.ndarray:
         anatomy: tissue probabilities.
 
     Returns:
-        bool mask, shape of the grid.
+        bool mask, shape of the grid, not to be written to: it is kept as long as the anatomy is.
     """
+    if anatomy not in _VENTRICLES:
+        mask = _ventricles(anatomy)
+        mask.setflags(write=False)
+        _VENTRICLES[anatomy] = mask
+    return _VENTRICLES[anatomy]
+
+
+def _ventricles(anatomy: Anatomy) -> np.ndarray:
     spacing = anatomy.grid.spacing
     mask = np.zeros(anatomy.grid.shape, dtype=bool)
     if not anatomy.brain.any():
@@ -106,11 +119,25 @@ def ventricles(anatomy: Anatomy) -> np.ndarray:
     return mask
 
 
-def treatable_region(labels: LabelMap, anatomy: Anatomy, barriers: Barriers | None = None) -> np.ndarray:
-    """Where a target volume may lie, bool: brain without ventricles and barriers, and the GTV wherever it is."""
+def treatable_region(
+    labels: LabelMap, anatomy: Anatomy, barriers: Barriers | None = None, *, ventricle_mm: float = 0.0
+) -> np.ndarray:
+    """Where a target volume may lie, bool: brain without ventricles and barriers, and the GTV wherever it is.
+
+    Args:
+        labels: the segmentation.
+        anatomy: tissue on the same grid.
+        barriers: falx and tentorium on the same grid, if known.
+        ventricle_mm: how far it may reach into ventricles, from the nearest voxel around them [mm].
+    """
     labels.grid.require_same(anatomy.grid, "anatomy")
+    require_ventricle_reach(ventricle_mm)
     gtv, _ = gross_tumor_volume(labels)
-    region = anatomy.brain & ~ventricles(anatomy)
+    fluid = ventricles(anatomy)
+    region = anatomy.brain & ~fluid
+    if ventricle_mm > 0 and fluid.any():
+        near = distance_from(region, labels.grid, reach_mm=ventricle_mm)
+        region |= fluid & np.isfinite(near)
     if barriers is not None:
         labels.grid.require_same(barriers.grid, "barriers")
         region &= ~barriers.wall
@@ -231,4 +258,15 @@ def require_ptv_margin(margin_mm: float) -> None:
             expected=f"a length in (0, {LARGEST_PTV_MARGIN_MM:g}] mm",
             got=f"{margin_mm:g} mm",
             advice="use 3 mm, up to 5 mm with a looser mask",
+        )
+
+
+def require_ventricle_reach(reach_mm: float) -> None:
+    """Raise InputError unless 0 <= reach <= 50 mm."""
+    if not 0 <= reach_mm <= LARGEST_MARGIN_MM:  # also true for nan
+        raise InputError(
+            "reach into ventricles",
+            expected=f"a length in [0, {LARGEST_MARGIN_MM:g}] mm",
+            got=f"{reach_mm:g} mm",
+            advice="use 0 mm, or 5 mm (ESTRO-EANO 2023)",
         )

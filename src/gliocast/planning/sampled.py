@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,14 +39,15 @@ class SampledDensity:
 
     @classmethod
     def of(cls, samples: Iterable[Density]) -> "SampledDensity":
-        """From densities, which are gone through twice (a list, or what reads them anew).
+        """From densities, each of which is looked at once and let go.
 
-        Memory is that of the occupied voxels: 200 samples of a tumor of 400 ml are 320 MB at 1 mm, 40 MB at 2 mm.
+        Memory is that of the occupied voxels: 200 samples of a tumor of 400 ml are 320 MB at 1 mm, 40 MB at 2 mm, and
+        twice as much while they are gathered.
 
         Raises:
             InputError: no samples, grids that differ, an empty sample, or a density that isn't finite.
         """
-        occupied, grid, count = None, None, 0
+        occupied, grid, found = None, None, []
         for sample in samples:
             if grid is None or occupied is None:
                 grid, occupied = sample.grid, np.zeros(sample.grid.shape, dtype=bool)
@@ -54,16 +56,18 @@ class SampledDensity:
                 raise InputError(
                     "density sample", expected="finite numbers", got="NaN or infinity", advice="simulate it anew"
                 )
-            occupied |= sample.data > FAINT
-            count += 1
+            places = np.flatnonzero(sample.data > FAINT)
+            occupied.reshape(-1)[places] = True
+            found.append((places, np.asarray(sample.data, dtype=np.float32).reshape(-1)[places]))
         if grid is None or occupied is None:
             raise InputError("density samples", expected="at least one", got="none", advice="pass some")
-        values = np.empty((count, int(np.count_nonzero(occupied))), dtype=np.float32)
-        for row, sample in zip(values, samples, strict=True):
-            row[:] = sample.data[occupied]
+        column = np.cumsum(occupied.reshape(-1)) - 1
+        values = np.zeros((len(found), int(np.count_nonzero(occupied))), dtype=np.float32)
+        for row, (places, densities) in zip(values, found, strict=True):
+            row[column[places]] = densities
         return cls(values, occupied, grid)
 
-    @property
+    @cached_property
     def totals(self) -> np.ndarray:
         """Sum of each sample over its voxels [1], float64, (num_samples,)."""
         return np.asarray(self.values.sum(axis=1, dtype=np.float64))
