@@ -29,6 +29,8 @@ def refusal(folder):
         [f"{ending}.nii.gz" for ending in ("t1", "t1c", "t2", "flair", "seg")],
         [f"{ending}.nii" for ending in ("t1n", "t1gd", "t2w", "t2f", "seg")],
         [f"{ending}.NII.GZ" for ending in ("T1", "T1CE", "T2", "FLAIR", "SEG")],
+        [f"sub-01_{ending}.nii.gz" for ending in ("T1w", "ce-gadolinium_T1w", "T2w", "FLAIR", "desc-tumor_dseg")],
+        [f"sub-01_ses-1_{ending}.nii.gz" for ending in ("T1w", "ce-GD_run-1_T1w", "T2w", "FLAIR", "dseg")],
     ],
 )
 def test_public_naming_schemes_are_recognized(tmp_path, names):
@@ -68,6 +70,45 @@ def test_folder_that_does_not_exist_or_is_a_file_is_refused(tmp_path):
 
 def test_line_break_in_a_name_stays_out_of_the_message(tmp_path):
     assert "a?b.nii" in refusal(touch(tmp_path, "a\nb.nii"))
+
+
+# Folders of BIDS datasets
+
+BIDS_NAMES = ("T1w", "ce-gadolinium_T1w", "T2w", "FLAIR", "dseg")
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A dataset in which subject 01 has no sessions, 02 has one and 03 two."""
+    for place in ("sub-01", "sub-02/ses-a", "sub-03/ses-a", "sub-03/ses-b"):
+        (tmp_path / place / "anat").mkdir(parents=True)
+        touch(tmp_path / place / "anat", *(f"{place.replace('/', '_')}_{name}.nii.gz" for name in BIDS_NAMES))
+        touch(tmp_path / place / "anat", f"{place.replace('/', '_')}_T1w.json")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("place", "stem"),
+    [
+        ("sub-01", "sub-01"),
+        ("sub-01/anat", "sub-01"),
+        ("sub-02", "sub-02_ses-a"),
+        ("sub-02/ses-a", "sub-02_ses-a"),
+        ("sub-03/ses-b", "sub-03_ses-b"),
+    ],
+)
+def test_scans_of_a_subject_or_session_are_found(place, stem, raw):
+    names = [path.name for path in find_files(raw / place).values()]
+    assert names == [f"{stem}_{name}.nii.gz" for name in BIDS_NAMES]
+
+
+def test_of_several_sessions_one_has_to_be_named(raw):
+    assert "expected one session, got ses-a, ses-b; name the folder of one" in refusal(raw / "sub-03")
+
+
+def test_two_runs_of_one_scan_are_ambiguous(raw):
+    touch(raw / "sub-01" / "anat", "sub-01_run-2_T1w.nii.gz")
+    assert "expected one t1 file, got sub-01_T1w.nii.gz and sub-01_run-2_T1w.nii.gz" in refusal(raw / "sub-01")
 
 
 # Segmentations alone

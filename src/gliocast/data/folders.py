@@ -6,14 +6,20 @@ from pathlib import Path
 
 from gliocast.core import MODALITIES, InputError
 
-#: How public data sets end the names of their files, in lower case: BraTS 2018-2021, BraTS 2023 and later, plain.
+#: How public data sets end the names of their files, in lower case: BraTS 2018-2021, BraTS 2023 and later, BIDS, plain.
 ENDINGS: Mapping[str, tuple[str, ...]] = {
-    "t1": ("t1", "t1n"),
+    "t1": ("t1", "t1w", "t1n"),
     "t1c": ("t1c", "t1ce", "t1gd"),
     "t2": ("t2", "t2w"),
     "flair": ("flair", "t2f"),
-    "seg": ("seg",),
+    "seg": ("dseg", "seg"),
 }
+
+#: BIDS calls the T1 with contrast agent a T1w, too, and names the agent: ``sub-01_ce-gadolinium_T1w``.
+_CONTRAST_AGENT = re.compile(r"_ce-[a-z0-9]+_(.+_)?t1w$")
+
+#: Where a BIDS dataset keeps scans like these: in the folder of a subject, or of a session in it.
+_BIDS_SCANS, _BIDS_SESSION = "anat", re.compile(r"ses-[A-Za-z0-9]+")
 
 #: File names quoted in an error message, so that it stays one readable line.
 MAX_NAMES = 8
@@ -28,19 +34,21 @@ def find_files(folder: Path | str, *, segmented: bool = True) -> dict[str, Path]
     """Find the four scans and the segmentation of a patient.
 
     Names are recognized by what follows their last underscore, hyphen or dot, in any case: ``BraTS20_001_t1ce.nii``,
-    ``BraTS-GLI-00001-000-t2f.nii.gz``, ``flair.nii.gz``.
+    ``BraTS-GLI-00001-000-t2f.nii.gz``, ``sub-01_ce-gadolinium_T1w.nii.gz``, ``flair.nii.gz``.
 
     Args:
-        folder: holds one patient's files; subfolders are not searched.
+        folder: holds one patient's files; subfolders are not searched, unless this is the folder of a subject or
+            session of a BIDS dataset, whose files lie in ``anat``.
         segmented: whether there must be a segmentation.
 
     Returns:
         Paths by ``t1``, ``t1c``, ``t2``, ``flair`` and, where there is one, ``seg``.
 
     Raises:
-        InputError: the folder can't be listed, a file is missing, or two files claim to be the same scan.
+        InputError: the folder can't be listed, a file is missing, two files claim to be the same scan, or a subject has
+            several sessions.
     """
-    folder = Path(folder)
+    folder = _scans_folder(Path(folder))
     subject = f"folder {printable(folder.name or str(folder))}"
     names = _list_images(folder)
     found: dict[str, list[Path]] = {key: [] for key in (*MODALITIES, "seg")}
@@ -103,6 +111,24 @@ def _one_of(found: list[Path], folder: Path, key: str) -> Path:
     return found[0]
 
 
+def _scans_folder(folder: Path) -> Path:
+    """The folder itself, or where a BIDS dataset keeps the scans of the subject or session whose folder this is."""
+    if not folder.is_dir() or _list_images(folder):
+        return folder
+    if (folder / _BIDS_SCANS).is_dir():
+        return folder / _BIDS_SCANS
+    places = sorted(path for path in folder.iterdir() if _BIDS_SESSION.fullmatch(path.name))
+    sessions = [path for path in places if (path / _BIDS_SCANS).is_dir()]
+    if len(sessions) > 1:
+        raise InputError(
+            f"folder {printable(folder.name or str(folder))}",
+            expected="one session",
+            got=", ".join(path.name for path in sessions[:MAX_NAMES]),
+            advice="name the folder of one",
+        )
+    return sessions[0] / _BIDS_SCANS if sessions else folder
+
+
 def _list_images(folder: Path) -> list[Path]:
     """NIfTI files directly inside the folder, by name; hidden ones (macOS litter such as ``._t1.nii``) left out."""
     try:
@@ -124,6 +150,8 @@ def _list_images(folder: Path) -> list[Path]:
 
 def _recognize(name: str) -> str | None:
     """The scan that a file name stands for."""
+    if _CONTRAST_AGENT.search(_stem(name)):
+        return "t1c"
     return next((key for key, endings in ENDINGS.items() if _ending(name) in endings), None)
 
 
