@@ -2,13 +2,14 @@
 
 import csv
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from gliocast.core import Anatomy, Grid
-from gliocast.data import write_volume
+from gliocast.data import Subject, lay_out, write_volume
 from gliocast.growth import Simulator
 
 SIDE, SPACING = 24, 4.0
@@ -80,3 +81,15 @@ def test_forecasts_that_make_no_sense_are_refused_and_nothing_is_written(options
 
 def test_a_folder_without_results_is_refused(tmp_path, refused):
     assert "density.nii.gz, as gliocast run writes it" in refused("forecast", tmp_path, "--out", tmp_path / "o", "-q")
+
+
+def test_results_in_a_dataset_have_the_same_forecast(results, tmp_path, gliocast):
+    inner = lay_out(tmp_path / "dataset", Subject("01", "pre"))
+    (inner.folder / "anat").mkdir(parents=True)
+    (tmp_path / "dataset" / "dataset_description.json").write_text("{}")
+    for path in results.iterdir():
+        shutil.copy(path, inner.path(path.name))
+    for place, out in ((results, "plain"), (tmp_path / "dataset" / "sub-01", "bids")):
+        assert gliocast("forecast", place, "--out", tmp_path / out, "--days", "20", "--alpha", "0.06", "-q").code == 0
+    for path in (tmp_path / "plain").iterdir():
+        assert path.read_bytes() == (tmp_path / "bids" / path.name).read_bytes(), path.name

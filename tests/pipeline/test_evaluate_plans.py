@@ -11,7 +11,7 @@ import pytest
 
 from gliocast.anatomy import AnatomyEstimate, Match
 from gliocast.core import Anatomy, InputError, Silence
-from gliocast.data import write_vectors
+from gliocast.data import Subject, lay_out, write_vectors
 from gliocast.data.folders import find_files
 from gliocast.pipeline import Options
 from gliocast.pipeline.evaluate_plans import PlanEvaluationOptions, evaluate_plans
@@ -197,6 +197,17 @@ def test_densities_lie_in_a_folder_or_are_missed(cohort, tmp_path):
     assert "density: expected a file A-00002.nii.gz, got none" in evaluation.left_out["A-00002"]
     files = evaluate(cohort, tmp_path / "files")
     assert evaluation.patients["B"] == files.patients["B"]
+
+
+def test_densities_lie_in_a_dataset_under_the_labels_of_the_patients(cohort, tmp_path):
+    shutil.move(cohort / "B", cohort / "sub-B")
+    for subject in (Subject("B"), Subject("C")):
+        results = lay_out(tmp_path / "dataset", subject)
+        (results.folder / "anat").mkdir(parents=True)
+        shutil.copy(cohort / "sub-B" / "density.nii.gz", results.path("density.nii.gz"))
+    (tmp_path / "dataset" / "dataset_description.json").write_text("{}")
+    evaluation = evaluate(cohort, tmp_path / "out", source=DensitySource(folder=tmp_path / "dataset"))
+    assert list(evaluation.patients) == ["sub-B"]
 
 
 def test_nobody_to_evaluate_is_an_error_with_a_reason(cohort, tmp_path):

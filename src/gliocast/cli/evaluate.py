@@ -62,7 +62,10 @@ def plans(
         str | None, typer.Option(help="Name of a density in the folder of each planning visit, instead of a fit.")
     ] = None,
     density_folder: Annotated[
-        Path | None, typer.Option(help="Folder with <patient>.nii.gz or <patient>/density.nii.gz, instead of a fit.")
+        Path | None,
+        typer.Option(
+            help="Folder with <patient>.nii.gz, or with what `run` wrote of each <patient>, instead of a fit."
+        ),
     ] = None,
     truth: Annotated[
         bool, typer.Option("--truth", help="Plan on the true density of digital patients: an upper bound.")

@@ -1,11 +1,14 @@
 """Options that verbs share, and the last line they print."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gliocast.core import RESEARCH_NOTICE
+from gliocast.core import RESEARCH_NOTICE, InputError
+
+if TYPE_CHECKING:
+    from gliocast.data import Naming
 
 Labels = Annotated[
     str | None, typer.Option(help="Label schema: brats-2021, brats-2023, brats-2024 or swapped. Guessed if not given.")
@@ -45,11 +48,34 @@ SegmentationWeights = Annotated[
 KeepIdentity = Annotated[
     bool, typer.Option("--keep-identity", help="Copy the patient's name and identifiers and the study's dates.")
 ]
+Bids = Annotated[
+    bool, typer.Option("--bids", help="Make the output folder a BIDS derivatives dataset, or add to one that it is.")
+]
+Subject = Annotated[
+    str | None,
+    typer.Option(
+        help="With --bids, label of the subject; that of the scans if they are named as BIDS has it, else 01, once.",
+        metavar="LABEL",
+    ),
+]
+Session = Annotated[
+    str | None, typer.Option(help="With --bids, label of the session; that of the scans, if any.", metavar="LABEL")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
-def say_where(out: Path, *, quiet: bool) -> None:
-    """Tell where the report is."""
+def naming(bids: bool, subject: str | None, session: str | None) -> "Naming | None":
+    """How results are named, None for gliocast's own names; labels that can't be used are refused."""
+    from gliocast.data import Naming
+
+    given = [name for name, label in (("--subject", subject), ("--session", session)) if label is not None]
+    if given and not bids:
+        raise InputError("options", expected=f"{given[0]} with --bids alone", got="none", advice="add --bids")
+    return Naming(subject, session) if bids else None
+
+
+def say_where(out: Path, *, quiet: bool, page: Path | None = None) -> None:
+    """Tell where the report is: in its folder by its plain name unless a page is named."""
     if not quiet:
-        print(f"report: {(out / 'report.html').resolve()}")
+        print(f"report: {(page or out / 'report.html').resolve()}")
         print(RESEARCH_NOTICE)

@@ -50,17 +50,22 @@ def plan(
     samples: Annotated[
         Path | None, typer.Option(help="Densities of posterior samples, as `run --keep-samples` writes them.")
     ] = None,
+    bids: opt.Bids = False,
+    subject: opt.Subject = None,
+    session: opt.Session = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Plan the guideline's target volumes and the model's."""
     from gliocast.pipeline import PlanFiles, TargetChoices, plan_to_folder
 
+    naming = opt.naming(bids, subject, session)
     with watching(quiet=quiet) as monitor:
         planned, comparison = plan_to_folder(
             out,
             PlanFiles(density, seg, (white_matter, gray_matter, csf), falx, tentorium, samples),
             TargetChoices(guideline, margin, ptv, model, value, probability, smooth, ventricles),
             labels=labels,
+            naming=naming,
             monitor=monitor,
         )
     if not quiet:

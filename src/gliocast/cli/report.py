@@ -20,5 +20,5 @@ def report(
 
     with watching(quiet=quiet) as monitor:
         monitor.begin("report")
-        remake_report(results)
-    opt.say_where(results, quiet=quiet)
+        page = remake_report(results)
+    opt.say_where(results, quiet=quiet, page=page)

@@ -14,7 +14,7 @@ def run(
     patient: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder with t1, t1c, t2, flair and, if there is one, seg (plain or BraTS names).", show_default=False
+            help="Folder with t1, t1c, t2, flair and perhaps seg (plain, BraTS or BIDS names).", show_default=False
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("gliocast-report"),
@@ -36,13 +36,17 @@ def run(
     resume: opt.Resume = True,
     barriers: opt.KeepTo = True,
     keep_samples: opt.KeepSamples = False,
+    bids: opt.Bids = False,
+    subject: opt.Subject = None,
+    session: opt.Session = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Personalize the growth model to a patient and plan a target volume."""
     from gliocast.data import describe
-    from gliocast.pipeline import Options, Stopwatch, run
+    from gliocast.pipeline import Options, Stopwatch, report_page, run
     from gliocast.pipeline.open_patient import open_patient
 
+    naming = opt.naming(bids, subject, session)
     choices = Options(
         margin_mm=margin,
         diffusivity_ratio=diffusivity_ratio,
@@ -61,12 +65,10 @@ def run(
         monitor = Stopwatch(watcher)
         _require_folder_or_files(patient, given)
         person = open_patient(patient, given, labels=labels, monitor=monitor)
-        for line in describe(person):
+        for line in (*describe(person), *(f"warning: {warning}" for warning in person.warnings)):
             monitor.note(line)
-        for warning in person.warnings:
-            monitor.note(f"warning: {warning}")
-        run(person, out, options=choices, monitor=monitor)
-    opt.say_where(out, quiet=quiet)
+        run(person, out, options=choices, naming=naming, monitor=monitor)
+    opt.say_where(out, quiet=quiet, page=report_page(person, out, naming))
 
 
 def _require_folder_or_files(patient: Path | None, given: dict[str, Path]) -> None:

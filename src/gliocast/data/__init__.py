@@ -1,5 +1,6 @@
 """From files to a checked patient, and from results to files that are whole or not there."""
 
+from gliocast.data.bids import Naming, Subject
 from gliocast.data.cache import cache_folder, content_key, file_hash, load_arrays, store_arrays, unfinished_file
 from gliocast.data.checkpoint import (
     Checkpoint,
@@ -16,14 +17,19 @@ from gliocast.data.nifti import header_warnings, read_any_volume, read_integers,
 from gliocast.data.outputs import whole_file, whole_folder
 from gliocast.data.patient import describe, read_patient, read_patient_files, read_study, read_study_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
+from gliocast.data.results import BidsResults, Results, find_results, lay_out, whole_results
 from gliocast.data.series import open_series, read_density_series, write_vectors
 from gliocast.data.treatments import TREATMENT_KEYS, read_treatments
 from gliocast.data.volumes import ColumnNames, read_volumes
 
 __all__ = [
     "TREATMENT_KEYS",
+    "BidsResults",
     "Checkpoint",
     "ColumnNames",
+    "Naming",
+    "Results",
+    "Subject",
     "TensorImage",
     "brain_mask",
     "cache_folder",
@@ -31,8 +37,10 @@ __all__ = [
     "describe",
     "file_hash",
     "find_files",
+    "find_results",
     "generator_state",
     "header_warnings",
+    "lay_out",
     "load_arrays",
     "load_checkpoint",
     "open_series",
@@ -57,6 +65,7 @@ __all__ = [
     "unfinished_file",
     "whole_file",
     "whole_folder",
+    "whole_results",
     "write_like",
     "write_posterior",
     "write_vectors",

@@ -1,7 +1,7 @@
 """Patient to report, and a tumor to files: composition only, no science."""
 
 from gliocast.pipeline.choices import Beginning, Choices, Ending, Fibers, Tissue
-from gliocast.pipeline.deliver import agreement, run, run_demo
+from gliocast.pipeline.deliver import agreement, report_page, run, run_demo
 from gliocast.pipeline.equations import EQUATIONS, Equation, describe_equation, find_equation
 from gliocast.pipeline.personalize import Findings, Options, personalize
 from gliocast.pipeline.plan_targets import MODEL_TARGETS, PlannedTargets, TargetChoices, plan_targets
@@ -32,6 +32,7 @@ __all__ = [
     "plan_targets",
     "plan_to_folder",
     "remake_report",
+    "report_page",
     "run",
     "run_demo",
     "simulate_to_file",

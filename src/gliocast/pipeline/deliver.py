@@ -7,11 +7,20 @@ import numpy as np
 
 from gliocast.cohort import DigitalPatient
 from gliocast.core import Density, Monitor, Patient, Silence, Visit, dice
-from gliocast.data import open_series, whole_folder, write_like, write_posterior, write_volume
+from gliocast.data import (
+    Naming,
+    Results,
+    lay_out,
+    open_series,
+    whole_results,
+    write_like,
+    write_posterior,
+    write_volume,
+)
 from gliocast.pipeline.personalize import Findings, Options, personalize
 from gliocast.pipeline.plan_targets import plan_record
 from gliocast.pipeline.record import parameters, provenance, write_json
-from gliocast.pipeline.reporting import report_content, write_report
+from gliocast.pipeline.reporting import PAGE, report_content, write_report
 from gliocast.pipeline.stopwatch import Stopwatch
 
 #: Draws of the prior that lie beside those of the posterior [1], and what sets their seed apart from the fit's.
@@ -20,12 +29,38 @@ _NUM_PRIOR, _PRIOR_STREAM = 1000, 1
 #: Densities at which a demonstration compares estimate and truth [1].
 _DEMO_LEVELS = (0.01, 0.1, 0.8)
 
-_TRUE_DENSITY = "true_density.nii.gz"
+_TRUE_DENSITY, _SAMPLES = "true_density.nii.gz", "density_samples.nii.gz"
 
 
-def run(patient: Patient, out: Path, *, options: Options | None = None, monitor: Monitor | None = None) -> Findings:
-    """Everything for one patient, written to a folder that appears as a whole or not at all."""
-    return _deliver(patient, out, options or Options(), monitor or Silence(), digital=None)
+def run(
+    patient: Patient,
+    out: Path,
+    *,
+    options: Options | None = None,
+    naming: Naming | None = None,
+    monitor: Monitor | None = None,
+) -> Findings:
+    """Everything for one patient, written to a folder that appears as a whole or not at all.
+
+    Args:
+        patient: with one visit.
+        out: folder to write.
+        options: what was chosen.
+        naming: of the results in a BIDS derivatives dataset; None for gliocast's own layout.
+        monitor: told of the stages.
+    """
+    return _deliver(patient, out, options or Options(), monitor or Silence(), digital=None, naming=naming)
+
+
+def report_page(patient: Patient, out: Path, naming: Naming | None = None) -> Path:
+    """Where `run` with the same arguments puts its page."""
+    subject = naming.of(input_files(patient.visits[0]).values()) if naming is not None else None
+    return lay_out(out, subject).path(PAGE)
+
+
+def input_files(visit: Visit) -> dict[str, Path | None]:
+    """Files that a visit was read from, by modality, and of the segmentation; None for what was made in memory."""
+    return {**{modality: scan.path for modality, scan in visit.scans.items()}, "segmentation": visit.labels.path}
 
 
 def run_demo(
@@ -46,38 +81,49 @@ def agreement(findings: Findings, digital: DigitalPatient) -> dict[str, float]:
 
 
 def _deliver(
-    patient: Patient, out: Path, options: Options, monitor: Monitor, *, digital: DigitalPatient | None
+    patient: Patient,
+    out: Path,
+    options: Options,
+    monitor: Monitor,
+    *,
+    digital: DigitalPatient | None,
+    naming: Naming | None = None,
 ) -> Findings:
     watch = monitor if isinstance(monitor, Stopwatch) else Stopwatch(monitor)
-    with whole_folder(out) as folder:
+    inputs = input_files(patient.visits[0])
+    subject = naming.of(inputs.values()) if naming is not None else None
+    with whole_results(out, subject, inputs=inputs.values()) as results:
         findings = personalize(patient, options, watch)
         watch.begin("write")
         images = _images(findings)
         for name, data in images.items():
-            _write_image(folder / name, data, findings.visit)
-        _write_posterior(findings, options.seed, folder)
+            _write_image(results.path(name), data, findings.visit)
+        _write_posterior(findings, options.seed, results)
+        written = list(images)
         if options.keep_samples and findings.grown is not None:
-            _write_samples(findings.grown.densities, folder)
+            _write_samples(findings.grown.densities, results.path(_SAMPLES))
+            written.append(_SAMPLES)
+        results.describe(written, inputs=inputs, schema=findings.visit.labels.schema)
         if digital is not None:
-            _write_digital(digital, folder)
+            _write_digital(digital, results.folder)
             images[_TRUE_DENSITY] = digital.density.data
         watch.begin("report")
         record = provenance(findings, options)
         near = agreement(findings, digital) if digital else None
         record["seconds"] = dict(watch.seconds)
         content = report_content(findings, record, digital=digital, agreement=near)
-        write_report(folder, content, images=images)
+        write_report(results, content, images=images)
         watch.stop()
         record["seconds"] = dict(watch.seconds)
-        write_json(folder / "parameters.json", parameters(findings, options, content.truth))
-        write_json(folder / "plan.json", plan_record(findings.planned, content.comparison, folder))
-        write_json(folder / "provenance.json", record)
+        write_json(results.path("parameters.json"), parameters(findings, options, content.truth))
+        write_json(results.path("plan.json"), plan_record(findings.planned, content.comparison, results))
+        write_json(results.path("provenance.json"), record)
     findings.fit.forget()
     return findings
 
 
 def _images(findings: Findings) -> dict[str, np.ndarray]:
-    """NIfTI outputs by file name."""
+    """NIfTI outputs by plain file name."""
     anatomy = findings.anatomy.anatomy
     deviation = findings.density.standard_deviation
     assert deviation is not None  # predict always gives one
@@ -97,16 +143,16 @@ def _images(findings: Findings) -> dict[str, np.ndarray]:
     return {f"{name}.nii.gz": data for name, data in volumes.items()}
 
 
-def _write_posterior(findings: Findings, seed: int, folder: Path) -> None:
+def _write_posterior(findings: Findings, seed: int, results: Results) -> None:
     generator = np.random.default_rng([seed, _PRIOR_STREAM])
     prior_samples = findings.prior.sample(_NUM_PRIOR, generator)
-    write_posterior(folder / "posterior.nc", findings.posterior, prior_samples=prior_samples, seed=seed)
+    write_posterior(results.path("posterior.nc"), findings.posterior, prior_samples=prior_samples, seed=seed)
 
 
-def _write_samples(samples: Sequence[Density], folder: Path) -> None:
+def _write_samples(samples: Sequence[Density], path: Path) -> None:
     """Densities of posterior samples on the inference grid, one after the other."""
     numbers = tuple(float(number) for number in range(len(samples)))
-    with open_series(folder / "density_samples.nii.gz", samples[0].grid, days=numbers) as append:
+    with open_series(path, samples[0].grid, days=numbers) as append:
         for sample in samples:
             append(sample.data)
 

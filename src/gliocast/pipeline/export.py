@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import InputError, Monitor, Silence, Volume
-from gliocast.data import file_hash, read_integers, read_volume, whole_file
+from gliocast.data import Results, file_hash, find_results, read_integers, read_volume, whole_file
 from gliocast.data.dicom import Series, read_series
 from gliocast.data.dicom_images import Segment, write_parametric_map, write_segmentation
 from gliocast.data.folders import printable
@@ -33,7 +33,7 @@ class Export:
     """What to bring where.
 
     Args:
-        plan: folder that `gliocast plan` or `gliocast run` wrote.
+        plan: folder that `gliocast plan` or `gliocast run` wrote, in either layout.
         series: folder with the DICOM series.
         out: file to write.
         planned_on: sidecar of the scan that was planned on where that isn't the series; its frame of reference has to
@@ -89,7 +89,7 @@ def export_segmentation(request: Export) -> tuple[str, ...]:
 def export_density(request: Export) -> None:
     """Write the density of a folder as a DICOM Parametric Map; raises as `export_rtstruct`."""
     with _opened(request) as (series, path):
-        density = read_volume(request.plan / _DENSITY_FILE, "density")
+        density = read_volume(find_results(request.plan).path(_DENSITY_FILE), "density")
         require_fractions(density, "density")
         placed = place(density, series, "density", frame_uid=_frame(request, density, "density"))
         request.monitor.begin("write")
@@ -118,8 +118,9 @@ def _opened(request: Export) -> Iterator[tuple[Series, Path]]:
 def _targets(request: Export, series: Series) -> Iterator[tuple[str, Volume, Volume]]:
     """Name, mask and mask on the series of each target of the folder, GTV before CTV before PTV."""
     found: set[str] = set()
-    for path in _target_files(request.plan):
-        target = path.name.removesuffix(".nii.gz")
+    results = find_results(request.plan)
+    for file in _target_files(results):
+        target = file.removesuffix(".nii.gz")
         name = roi_name(target)
         roi_kind(name)
         if name.casefold() in found:
@@ -130,14 +131,15 @@ def _targets(request: Export, series: Series) -> Iterator[tuple[str, Volume, Vol
                 advice="move one elsewhere",
             )
         found.add(name.casefold())
-        mask = _mask(path, target)
+        mask = _mask(results.path(file), target)
         yield name, mask, place_mask(mask, series, target, frame_uid=_frame(request, mask, target))
 
 
-def _target_files(folder: Path) -> list[Path]:
-    label = f"folder {printable(folder.name or str(folder))}"
+def _target_files(results: Results) -> list[str]:
+    """Plain names of the targets' files, GTV before CTV before PTV."""
+    label = f"folder {printable(results.folder.name or str(results.folder))}"
     try:
-        files = sorted(path for path in folder.iterdir() if _TARGET_FILE.fullmatch(path.name))
+        files = [name for name in results.images() if _TARGET_FILE.fullmatch(name)]
     except OSError as error:
         raise InputError(
             label,
@@ -152,34 +154,35 @@ def _target_files(folder: Path) -> list[Path]:
             got="none",
             advice="name the folder that plan or run wrote",
         )
-    if (folder / _PLAN_FILE).is_file():
-        files = _planned_files(folder, label)
-    return sorted(files, key=lambda path: ("gtv", "ctv", "ptv").index(path.name[:3]))
+    if results.path(_PLAN_FILE).is_file():
+        files = _planned_files(results, label)
+    return sorted(files, key=lambda name: ("gtv", "ctv", "ptv").index(name[:3]))
 
 
-def _planned_files(folder: Path, label: str) -> list[Path]:
+def _planned_files(results: Results, label: str) -> list[str]:
     """Targets of the plan that was written last; what an earlier one left is none of them.
 
     Raises:
         InputError: the list can't be read, or a target isn't as it was written.
     """
     try:
-        listed = dict(json.loads((folder / _PLAN_FILE).read_text(encoding="utf-8"))["files"])
+        listed = dict(json.loads(results.path(_PLAN_FILE).read_text(encoding="utf-8"))["files"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             label, expected=f"{_PLAN_FILE} with a list of files", got="none", advice="plan again with this version"
         ) from error
     files = []
     for name, digest in listed.items():
-        path = folder / name
-        if not _TARGET_FILE.fullmatch(name) or not path.is_file() or file_hash(path) != digest:
+        file = results.plain(name)
+        path = results.folder / name
+        if file is None or not _TARGET_FILE.fullmatch(file) or not path.is_file() or file_hash(path) != digest:
             raise InputError(
                 label,
                 expected=f"{printable(name)} as {_PLAN_FILE} has it",
                 got="another file or none",
                 advice="plan again, into an empty folder",
             )
-        files.append(path)
+        files.append(file)
     return files
 
 

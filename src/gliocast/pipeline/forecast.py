@@ -12,7 +12,7 @@ import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, Monitor, Silence
 from gliocast.core.treatment import ALPHA, KILL_RATE
-from gliocast.data import file_hash, read_volume, whole_folder, write_like
+from gliocast.data import Results, file_hash, find_results, read_volume, whole_folder, write_like
 from gliocast.pipeline.maps import read_anatomy, require_fractions
 from gliocast.pipeline.record import write_json
 from gliocast.planning.forecast import ALPHAS, KILL_RATES, TYPICAL_SPEED, Clock, Forecast, foresee, scenarios
@@ -92,7 +92,7 @@ def forecast_to_folder(
     """Grow on what `gliocast run` found under every scenario, and write it.
 
     Args:
-        results: folder that `gliocast run` wrote.
+        results: folder that `gliocast run` wrote, in either layout.
         out: folder to write, as a whole or not at all.
         options: what is assumed.
         monitor: watches.
@@ -103,7 +103,8 @@ def forecast_to_folder(
     options, monitor = options or ForecastOptions(), monitor or Silence()
     with whole_folder(out) as folder:
         monitor.begin("read")
-        found = _read(results)
+        place = find_results(results)
+        found = _read(place)
         outlook = _grow(found, options, monitor)
         monitor.begin("write")
         _write_table(folder / "forecast.csv", outlook)
@@ -111,8 +112,8 @@ def forecast_to_folder(
         for name, each in densities.items():
             path = folder / name
             data = np.where(each.last.data < _FAINTEST, 0, each.last.data).astype(np.float32)
-            write_like(path, data, results / "density.nii.gz")
-        write_json(folder / "forecast.json", _record(results, outlook, densities, options))
+            write_like(path, data, place.path("density.nii.gz"))
+        write_json(folder / "forecast.json", _record(place, outlook, densities, options))
         from gliocast.report.forecast_figure import save_forecast_picture
 
         save_forecast_picture(
@@ -121,10 +122,10 @@ def forecast_to_folder(
     return outlook
 
 
-def _read(results: Path) -> _Results:
+def _read(results: Results) -> _Results:
     names = ("density", *TARGETS, "gtv", "white_matter", "gray_matter", "csf")
-    paths = {name: results / f"{name}.nii.gz" for name in names}
-    table, record = results / "parameters.json", results / "provenance.json"
+    paths = {name: results.path(f"{name}.nii.gz") for name in names}
+    table, record = results.path("parameters.json"), results.path("provenance.json")
     for path in (*paths.values(), table, record):
         if not path.is_file():
             raise InputError(
@@ -212,7 +213,7 @@ def _write_table(path: Path, outlook: Outlook) -> None:
 
 
 def _record(
-    results: Path, outlook: Outlook, densities: Mapping[str, Forecast], options: ForecastOptions
+    results: Results, outlook: Outlook, densities: Mapping[str, Forecast], options: ForecastOptions
 ) -> dict[str, Any]:
     effects = [{**asdict(effect), "course": effect.course.name} for effect in outlook.effects]
     return {
@@ -229,5 +230,5 @@ def _record(
         ],
         "densities": {name: dict(each.scenario.sensitivity) for name, each in densities.items()},
         "versions": {"gliocast": version("gliocast")},
-        "inputs": {path.name: file_hash(path) for path in (results / "density.nii.gz", results / "parameters.json")},
+        "inputs": {name: file_hash(results.path(name)) for name in ("density.nii.gz", "parameters.json")},
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from gliocast import __version__
 from gliocast.core import Anatomy, Density, InputError, Silence, Visit
-from gliocast.data import content_key, file_hash, read_volume, whole_file, write_volume
+from gliocast.data import content_key, file_hash, find_results, read_volume, whole_file, write_volume
 from gliocast.growth import Simulator
 from gliocast.observation import misfit
 from gliocast.pipeline.maps import require_fractions
@@ -33,7 +33,8 @@ class DensitySource:
     Args:
         fit: how the growth model is fitted to the planning visit.
         file: name of a density in the folder of each planning visit; None for none.
-        folder: folder with <patient>.nii.gz, or <patient>/density.nii.gz as `gliocast run` writes it; None for none.
+        folder: folder with <patient>.nii.gz, or with what `gliocast run` writes of each <patient>, in either layout;
+            None for none.
         truth: take the true density of digital patients: what no method can have, an upper bound.
     """
 
@@ -90,7 +91,11 @@ def density_of(
     else:
         assert source.folder is not None
         places = [source.folder / known for known in (name, planning.name)]
-        candidates = [*(Path(f"{place}.nii.gz") for place in places), *(place / _DENSITY_FILE for place in places)]
+        files = [Path(f"{place}.nii.gz") for place in places]
+        session = source.folder / name / planning.name
+        if session.is_dir():
+            places = [session]
+        candidates = [*files, *(find_results(place).path(_DENSITY_FILE) for place in places)]
     return _read(candidates, visit), []
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, LabelMap, Plan
 from gliocast.core.volume import MM3_PER_ML
-from gliocast.data import file_hash
+from gliocast.data import Results, file_hash
 from gliocast.planning import (
     ESTRO_EANO,
     Barriers,
@@ -205,19 +204,19 @@ def _model_target(
     return coverage_target(samples, value, choices.probability, gtv=gtv, within=region, grid=density.grid).mask
 
 
-def plan_record(planned: PlannedTargets, comparison: PlanComparison, folder: Path) -> dict[str, Any]:
+def plan_record(planned: PlannedTargets, comparison: PlanComparison, results: Results) -> dict[str, Any]:
     """Target volumes, what they are and what they cover; volumes in ml.
 
     Args:
         planned: the targets.
         comparison: the standard one against the model's.
-        folder: where their images lie, whose hashes tell them from those of another plan.
+        results: among which their images lie, whose hashes tell them from those of another plan.
     """
     plan, guideline, choices = planned.plan, planned.guideline, planned.choices
     return {
         "notice": RESEARCH_NOTICE,
         "warnings": list(planned.warnings),
-        "files": {name: file_hash(folder / name) for name in (f"{volume}.nii.gz" for volume in plan.volumes)},
+        "files": {results.name(f"{name}.nii.gz"): file_hash(results.path(f"{name}.nii.gz")) for name in plan.volumes},
         "margin_mm": plan.margin_mm,
         **asdict(comparison),
         "guideline": {"name": guideline.name, "title": guideline.title, "source": guideline.source},

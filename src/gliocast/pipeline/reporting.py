@@ -9,7 +9,7 @@ import numpy as np
 
 from gliocast.cohort import DigitalPatient
 from gliocast.core import Visit
-from gliocast.data import whole_folder
+from gliocast.data import Results, find_results, whole_folder
 from gliocast.pipeline.personalize import Findings, thresholds
 from gliocast.planning import CoverageBand, CoverageCurve, compare_plans, coverage_band, coverage_curve
 from gliocast.planning.forecast import ALPHAS
@@ -76,40 +76,45 @@ def report_content(
     )
 
 
-def write_report(folder: Path, content: "ReportContent", *, images: Mapping[str, np.ndarray] | None = None) -> None:
+def write_report(results: Results, content: "ReportContent", *, images: Mapping[str, np.ndarray] | None = None) -> None:
     """Write page and figures, and what they are made of.
 
     Args:
-        folder: that exists.
+        results: whose folder exists.
         content: of the report.
-        images: arrays of it that lie in the folder as NIfTI images, by file name; None where all of this was saved
-            before.
+        images: arrays of it that lie among the results as NIfTI images, by plain file name; None where all of this was
+            saved before.
     """
     from gliocast.report import SAVED, make_report, save_content
 
     report = make_report(content)
-    (folder / PAGE).write_text(report.page, encoding="utf-8", newline="")
-    (folder / FIGURES).mkdir(exist_ok=True)
+    results.path(PAGE).write_text(report.page, encoding="utf-8", newline="")
+    (results.folder / FIGURES).mkdir(exist_ok=True)
     for name, png in report.figures.items():
-        (folder / FIGURES / f"{name}.png").write_bytes(png)
+        results.path(f"{FIGURES}/{name}.png").write_bytes(png)
     if images is not None:
-        save_content(folder / SAVED, content, images=images)
+        save_content(results.path(SAVED), content, images=images)
 
 
-def remake_report(results: Path) -> None:
+def remake_report(results: Path) -> Path:
     """Make page and figures again from what a run left in its folder; the scans aren't needed.
 
     Args:
-        results: folder that `gliocast run` or `gliocast demo` wrote.
+        results: folder that `gliocast run` or `gliocast demo` wrote, or of a subject in a BIDS dataset.
+
+    Returns:
+        The page.
 
     Raises:
         InputError: something of it is missing or damaged.
     """
     from gliocast.report import load_content
 
-    content = load_content(results)
-    with whole_folder(results) as folder:
-        write_report(folder, content)
+    found = find_results(results)
+    content = load_content(found)
+    with whole_folder(found.folder) as folder:
+        write_report(replace(found, folder=folder), content)
+    return found.path(PAGE)
 
 
 def _known(**values: float | None) -> dict[str, float]:

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import Density, Grid, InputError, Monitor
-from gliocast.data import read_density_series, read_integers, read_labels, read_volume, whole_folder, write_like
+from gliocast.data import (
+    Naming,
+    read_density_series,
+    read_integers,
+    read_labels,
+    read_volume,
+    whole_results,
+    write_like,
+)
 from gliocast.pipeline.maps import read_anatomy, require_fractions
 from gliocast.pipeline.plan_targets import PlannedTargets, TargetChoices, plan_record, plan_targets
 from gliocast.pipeline.record import write_json
@@ -34,6 +42,20 @@ class PlanFiles:
     tentorium: Path | None = None
     samples: Path | None = None
 
+    @property
+    def by_name(self) -> dict[str, Path | None]:
+        """All but the samples by plain name, as `gliocast run` writes them."""
+        white_matter, gray_matter, csf = self.tissue
+        return {
+            "density": self.density,
+            "segmentation": self.segmentation,
+            "white_matter": white_matter,
+            "gray_matter": gray_matter,
+            "csf": csf,
+            "falx": self.falx,
+            "tentorium": self.tentorium,
+        }
+
 
 def plan_to_folder(
     out: Path,
@@ -41,6 +63,7 @@ def plan_to_folder(
     choices: TargetChoices | None = None,
     *,
     labels: str | None,
+    naming: Naming | None = None,
     monitor: Monitor,
 ) -> tuple[PlannedTargets, PlanComparison]:
     """Plan target volumes from files and write them with their comparison.
@@ -50,10 +73,12 @@ def plan_to_folder(
         files: to read.
         choices: which targets; None for ESTRO-EANO 2023 and the model's of the same volume.
         labels: label schema, None to guess it.
+        naming: of the targets in a BIDS derivatives dataset; None for gliocast's own layout.
         monitor: watches.
     """
-    choices = choices or TargetChoices()
-    with whole_folder(out) as folder:
+    choices, inputs = choices or TargetChoices(), files.by_name
+    subject = naming.of(inputs.values()) if naming is not None else None
+    with whole_results(out, subject, inputs=inputs.values()) as results:
         monitor.begin("read")
         volume = read_volume(files.density, "density")
         require_fractions(volume, "density")
@@ -76,9 +101,11 @@ def plan_to_folder(
         planned = plan_targets(label_map, anatomy, expected, choices, barriers=barriers, samples=samples)
         comparison = compare_plans(planned.plan, expected, label_map)
         monitor.begin("write")
-        for name, mask in planned.plan.volumes.items():
-            write_like(folder / f"{name}.nii.gz", mask.astype(np.uint8), files.density)
-        write_json(folder / "plan.json", plan_record(planned, comparison, folder))
+        images = {f"{name}.nii.gz": mask for name, mask in planned.plan.volumes.items()}
+        for name, mask in images.items():
+            write_like(results.path(name), mask.astype(np.uint8), files.density)
+        results.describe(images, inputs=inputs)
+        write_json(results.path("plan.json"), plan_record(planned, comparison, results))
     return planned, comparison
 
 

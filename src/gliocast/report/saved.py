@@ -1,7 +1,7 @@
 """What a report shows, as a file: `report.npz`, from which the page is made again without the scans.
 
 The content is a tree of dataclasses, mappings, tuples, numbers and arrays. The tree is written as JSON text, the arrays
-beside it. An array that lies in the same folder as an image is read from there; of other volumes only the box that
+beside it. An array that lies among the same results as an image is read from there; of other volumes only the box that
 isn't zero is kept, and whole numbers of a scan as such. Only classes that are named here are built on reading, so that
 no code of the file is run. Paths are left out: they may name the patient.
 """
@@ -33,7 +33,7 @@ from gliocast.core import (
     Volume,
     bounding_box,
 )
-from gliocast.data import read_any_volume
+from gliocast.data import Results, read_any_volume
 from gliocast.inference import IndependentPrior, UniformPrior
 from gliocast.observation import Misfit
 from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
@@ -82,7 +82,7 @@ def save_content(path: Path, content: ReportContent, *, images: Mapping[str, np.
     Args:
         path: of the file.
         content: of the report.
-        images: arrays of it that lie beside the file as NIfTI images, by file name.
+        images: arrays of it that lie among the same results as NIfTI images, by plain file name.
     """
     writer = _Writer({id(data): name for name, data in images.items()})
     tree = writer.encode(content)
@@ -91,24 +91,26 @@ def save_content(path: Path, content: ReportContent, *, images: Mapping[str, np.
     np.savez_compressed(path, tree=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
 
 
-def load_content(folder: Path) -> ReportContent:
+def load_content(results: Results | Path) -> ReportContent:
     """What the report of a folder shows.
 
     Args:
-        folder: that `gliocast run` or `gliocast demo` wrote.
+        results: that `gliocast run` or `gliocast demo` wrote, or their plain folder.
 
     Raises:
         InputError: a file is missing, damaged, or of another version.
     """
-    path = folder / SAVED
+    if isinstance(results, Path):
+        results = Results(results)
+    path = results.path(SAVED)
     if not path.is_file():
-        raise _unfit(f"no {SAVED}" if folder.is_dir() else "no folder of that name")
+        raise _unfit(f"no {SAVED}" if results.folder.is_dir() else "no folder of that name")
     try:
         with np.load(path, allow_pickle=False) as file:
             record = json.loads(bytes(file["tree"]))
             if record["layout"] != LAYOUT:
                 raise _unfit(f"{SAVED} of another version")
-            content = _Reader(folder, dict(file)).decode(record["content"])
+            content = _Reader(results, dict(file)).decode(record["content"])
     except (
         OSError,
         KeyError,
@@ -177,8 +179,8 @@ def _fits(data: np.ndarray) -> bool:
 class _Reader:
     """Builds again what `_Writer` took apart."""
 
-    def __init__(self, folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-        self._folder, self._arrays = folder, arrays
+    def __init__(self, results: Results, arrays: Mapping[str, np.ndarray]) -> None:
+        self._results, self._arrays = results, arrays
 
     def decode(self, value: Any) -> Any:
         """What a part of the tree stands for."""
@@ -197,7 +199,7 @@ class _Reader:
         dtype, shape = np.dtype(about["dtype"]), tuple(about["shape"])
         if "image" in about:
             name = Path(about["image"]).name  # never another folder's
-            data = read_any_volume(self._folder / name, name.removesuffix(".nii.gz")).data
+            data = read_any_volume(self._results.path(name), name.removesuffix(".nii.gz")).data
             if data.shape != shape:
                 raise _unfit(f"{name} on another grid than the report's")
             if _digest(data) != about["digest"]:
