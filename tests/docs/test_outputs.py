@@ -151,7 +151,8 @@ def keys_of(content):
 @pytest.mark.parametrize("kind", ["run", "demo"])
 def test_every_file_that_is_written_is_on_the_page(results, words, kind):
     names = {path.name for path in (results / kind).rglob("*") if path.is_file()}
-    documented = words | {"parameters.json", "plan.json", "provenance.json", "posterior.nc", "report.html"}
+    tables = {f"{name}.json" for name in ("parameters", "plan", "provenance", "verdict")}
+    documented = words | tables | {"posterior.nc", "report.html"}
     assert names <= documented
 
 
@@ -160,7 +161,7 @@ def test_every_file_on_the_page_is_written(results, words):
     assert {word for word in words if re.fullmatch(r"[\w.]+\.(nii\.gz|nc)", word)} <= names
 
 
-@pytest.mark.parametrize("name", ["parameters", "plan", "provenance"])
+@pytest.mark.parametrize("name", ["parameters", "plan", "provenance", "verdict"])
 def test_every_json_key_is_on_the_page(results, words, name):
     content = json.loads((results / "demo" / f"{name}.json").read_text(encoding="utf-8"))
     assert set(keys_of(content)) <= words

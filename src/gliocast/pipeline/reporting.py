@@ -1,16 +1,17 @@
 """Findings to a report: what it shows, the page, its figures, and what the page is made of for another time."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gliocast.cohort import DigitalPatient
-from gliocast.core import Visit
+from gliocast.core import RESEARCH_NOTICE, Visit
 from gliocast.data import Results, find_results, whole_folder
 from gliocast.pipeline.personalize import Findings, thresholds
+from gliocast.pipeline.record import write_json
 from gliocast.planning import CoverageBand, CoverageCurve, compare_plans, coverage_band, coverage_curve
 from gliocast.planning.forecast import ALPHAS
 from gliocast.planning.isoeffect import IsoEffect, compare_targets
@@ -19,8 +20,8 @@ from gliocast.segmentation.metrics import hd95
 if TYPE_CHECKING:  # matplotlib takes a second to import; only a report needs it
     from gliocast.report import ReportContent
 
-#: Name of the page, and of the folder of its figures.
-PAGE, FIGURES = "report.html", "figures"
+#: Name of the page, of the folder of its figures, and of what it says of itself.
+PAGE, FIGURES, VERDICT = "report.html", "figures", "verdict.json"
 
 #: Scans that the page draws.
 _DRAWN = ("t1c", "flair")
@@ -77,7 +78,7 @@ def report_content(
 
 
 def write_report(results: Results, content: "ReportContent", *, images: Mapping[str, np.ndarray] | None = None) -> None:
-    """Write page and figures, and what they are made of.
+    """Write page, figures and verdict, and what they are made of.
 
     Args:
         results: whose folder exists.
@@ -92,8 +93,23 @@ def write_report(results: Results, content: "ReportContent", *, images: Mapping[
     (results.folder / FIGURES).mkdir(exist_ok=True)
     for name, png in report.figures.items():
         results.path(f"{FIGURES}/{name}.png").write_bytes(png)
+    write_json(results.path(VERDICT), verdict_record(content))
     if images is not None:
         save_content(results.path(SAVED), content, images=images)
+
+
+def verdict_record(content: "ReportContent") -> dict[str, Any]:
+    """What the report says of the results, for who reads many of them."""
+    from gliocast.report.verdict import judge
+
+    verdict = judge(content)
+    return {
+        "notice": RESEARCH_NOTICE,
+        "level": verdict.level,
+        "reasons": [asdict(reason) for reason in verdict.reasons],
+        "outline_hd95_mm": dict(content.outline_hd95),
+        "synthetic": content.synthetic,
+    }
 
 
 def remake_report(results: Path) -> Path:

@@ -6,7 +6,7 @@ or that nobody should rely on it without a look. The result is the worst that an
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from gliocast.anatomy.quality import MIN_CORRELATION, MIN_DICE
 from gliocast.inference.identifiability import parameters_at_bound
@@ -16,6 +16,8 @@ from gliocast.report.replicates import SUBJECTS
 from gliocast.report.tables import COMPLETE_SHARE, number, percent
 
 Level = Literal["pass", "review", "fail"]
+#: All of them, the worst first.
+LEVELS: tuple[Level, ...] = tuple(reversed(get_args(Level)))
 
 #: Dice below which an outline needs a look [1]: the lower end of what raters reach among themselves over sub-regions of
 #: gliomas (0.74 to 0.85; Menze et al., IEEE Trans. Med. Imaging 34, 2015).
@@ -31,6 +33,7 @@ FAIL_GTV_SHARE = 0.9
 REVIEW_CORRELATION, REVIEW_BRAIN_DICE = (MIN_CORRELATION + 0.65) / 2, (MIN_DICE + 0.98) / 2
 
 _NAMES = {"core": "the tumor core (T1c)", "whole": "the whole tumor (FLAIR)"}
+_SHORT_NAMES = {"core": "core", "whole": "whole tumor"}
 _SUMMARY: dict[Level, str] = {
     "pass": "No rule objects: the fit agrees with what the scans show. Where they show nothing, nobody can check it.",
     "review": "Look at what is listed here before you use a number of this page.",
@@ -40,10 +43,11 @@ _SUMMARY: dict[Level, str] = {
 
 @dataclass(frozen=True)
 class Reason:
-    """What one rule found: how bad it is, and a sentence."""
+    """What one rule found: how bad it is, a sentence, and the same in a few words for a table."""
 
     level: Level
     text: str
+    short: str
 
 
 @dataclass(frozen=True)
@@ -76,23 +80,23 @@ def judge(content: ReportContent) -> Verdict:
 def _outlines(content: ReportContent) -> Iterator[Reason]:
     """Segmented against simulated outlines."""
     for part, dice in content.outline_dice.items():
+        short = f"{_SHORT_NAMES[part]} Dice {dice:.2f}"
         if part == "whole" and dice < FAIL_DICE:
             text = (
                 f"The simulated outline of {_NAMES[part]} misses the segmented one: Dice {dice:.2f}, below {FAIL_DICE}."
             )
-            yield Reason("fail", text)
+            yield Reason("fail", text, short)
         elif dice < REVIEW_DICE:
             text = (
                 f"The simulated outline of {_NAMES[part]} differs more from the segmented one than raters from each "
                 f"other: Dice {dice:.2f}, below {REVIEW_DICE}."
             )
-            yield Reason("review", text)
+            yield Reason("review", text, short)
     if content.misfit is not None and content.misfit.unexplained_foci:
         count, volume = content.misfit.unexplained_foci, number(content.misfit.unexplained_foci_ml)
         foci = "one focus" if count == 1 else f"{count} foci"
-        yield Reason(
-            "review", f"{foci} of the segmented tumor ({volume} ml) aren't explained by growth from one place."
-        )
+        text = f"{foci} of the segmented tumor ({volume} ml) aren't explained by growth from one place."
+        yield Reason("review", text, f"{foci} unexplained")
 
 
 def _targets(content: ReportContent) -> Iterator[Reason]:
@@ -100,8 +104,9 @@ def _targets(content: ReportContent) -> Iterator[Reason]:
     share = content.comparison.gtv_in_model
     if share < COMPLETE_SHARE:
         level: Level = "fail" if share < FAIL_GTV_SHARE else "review"
-        left_out = number((1 - share) * content.comparison.gtv_ml)
-        yield Reason(level, f"The model's CTV leaves out {percent(1 - share)} of the visible GTV ({left_out} ml).")
+        left_out, missing = number((1 - share) * content.comparison.gtv_ml), percent(1 - share)
+        text = f"The model's CTV leaves out {missing} of the visible GTV ({left_out} ml)."
+        yield Reason(level, text, f"{missing} of the GTV left out")
 
 
 def _model(content: ReportContent) -> Iterator[Reason]:
@@ -110,10 +115,12 @@ def _model(content: ReportContent) -> Iterator[Reason]:
         if statistic.surprising:
             subject, _, what = statistic.name.partition(" ")
             text = f"{SUBJECTS.get(subject, subject)}, {what}: the fitted model doesn't draw what was segmented"
-            yield Reason("review", f"{text} (p = {number(statistic.p_value, 2)}).")
+            short = f"{_SHORT_NAMES.get(subject, subject)} {'volume' if what == 'volume' else 'shape'} not drawn"
+            yield Reason("review", f"{text} (p = {number(statistic.p_value, 2)}).", short)
     for entry in parameters_at_bound(content.posterior):
-        text = f"{readable_name(entry.parameter).capitalize()} lies at the bound of its range, {entry.bound:g}"
-        yield Reason("review", f"{pretty(text)}: the range decides, not the scan.")
+        name = readable_name(entry.parameter)
+        text = f"{name.capitalize()} lies at the bound of its range, {entry.bound:g}"
+        yield Reason("review", f"{pretty(text)}: the range decides, not the scan.", f"{name} at a bound")
 
 
 def _anatomy(content: ReportContent) -> Iterator[Reason]:
@@ -126,12 +133,12 @@ def _anatomy(content: ReportContent) -> Iterator[Reason]:
     for key, (limit, name) in limits.items():
         if key in found and found[key] < limit:
             text = f"The atlas lies loosely on the T1: {name} {found[key]:.3g}, below {limit:.3g}"
-            yield Reason("review", f"{text}; look at the tissue below.")
+            yield Reason("review", f"{text}; look at the tissue maps.", f"{name} {found[key]:.3g}")
 
 
 def _warnings(content: ReportContent) -> Iterator[Reason]:
     """What input and stages said."""
     if content.warnings:
         count = len(content.warnings)
-        said = "a warning" if count == 1 else f"{count} warnings"
-        yield Reason("review", f"Input and fit raised {said}, listed below.")
+        said = "a warning; read it" if count == 1 else f"{count} warnings; read them"
+        yield Reason("review", f"Input and fit raised {said}.", "1 warning" if count == 1 else f"{count} warnings")
