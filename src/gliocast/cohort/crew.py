@@ -20,8 +20,8 @@ def each(
     *,
     num_workers: int | None = 1,
     scheduler: str | None = None,
-) -> Iterator[None]:
-    """Do some work for each number, one after the other or at the same time; yields whenever one is done.
+) -> Iterator[int]:
+    """Do some work for each number, one after the other or at the same time; yields a number when its work is done.
 
     Args:
         work: sent to other processes, so it must be importable there.
@@ -42,14 +42,14 @@ def each(
     if count == 1:
         for number in numbers:
             work(number)
-            yield
+            yield number
         return
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(work, number) for number in numbers]
+        jobs = {pool.submit(work, number): number for number in numbers}
         try:
             for job in as_completed(jobs):
                 job.result()
-                yield
+                yield jobs[job]
         except BrokenProcessPool as error:
             raise _died() from error
         finally:
@@ -59,7 +59,7 @@ def each(
 
 def _on_cluster(
     work: Callable[[int], None], numbers: Sequence[int], num_workers: int | None, scheduler: str
-) -> Iterator[None]:
+) -> Iterator[int]:
     """The same through Dask."""
     try:
         import distributed
@@ -78,13 +78,13 @@ def _on_cluster(
             raise InputError(
                 "scheduler", expected="a Dask scheduler that answers", got=scheduler, advice="check the address"
             ) from error
-        futures = client.map(work, list(numbers), pure=False)
-        for future in distributed.as_completed(futures):
+        futures = dict(zip(client.map(work, list(numbers), pure=False), numbers, strict=True))
+        for future in distributed.as_completed(list(futures)):
             try:
                 future.result()
             except KilledWorker as error:
                 raise _died() from error
-            yield
+            yield futures[future]
 
 
 def _slurm(num_jobs: int) -> Any:

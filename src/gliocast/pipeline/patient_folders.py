@@ -16,6 +16,36 @@ def list_visits(folder: Path) -> list[Path]:
     Raises:
         InputError: there is no such folder, there are none in it, or two have one name.
     """
+    found = [visit for visits in _visits_by_place(folder).values() for visit in visits]
+    names = [path.name for path in found]
+    if not found or len(set(names)) < len(names):
+        got = "none" if not found else f"two that are called {max(names, key=names.count)}"
+        raise _not_laid_out(folder, got)
+    return found
+
+
+def list_patients(folder: Path, *, empty: bool = False) -> dict[str, list[Path]]:
+    """Folders of visits in the order of their names, by patient: those in one folder, or of one name but for a number.
+
+    Args:
+        folder: of the patients, each in a folder of its own, or their visits side by side.
+        empty: whether folders that hold no visit are patients, too, of whom something went missing.
+
+    Raises:
+        InputError: there is no such folder, or no visit in it.
+    """
+    patients: dict[str, list[Path]] = {}
+    for place, visits in _visits_by_place(folder).items():
+        if visits or empty:
+            name = patient_of(place.name) if visits == [place] else place.name
+            patients.setdefault(name, []).extend(visits)
+    if not any(patients.values()):
+        raise _not_laid_out(folder, "none")
+    return patients
+
+
+def _visits_by_place(folder: Path) -> dict[Path, list[Path]]:
+    """Folders in a folder, by name, with those of visits in each of them, which may be itself."""
     if not folder.is_dir():
         raise InputError(
             f"folder {printable(folder.name or str(folder))}",
@@ -23,32 +53,20 @@ def list_visits(folder: Path) -> list[Path]:
             got="none",
             advice="check the path",
         )
-    found: list[Path] = []
+    found = {}
     for place in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        visits = [place] if _has_images(place) else sorted(p for p in place.iterdir() if p.is_dir() and _has_images(p))
-        found += visits
-    names = [path.name for path in found]
-    if not found or len(set(names)) < len(names):
-        raise InputError(
-            f"folder {printable(folder.name)}",
-            expected="a folder for each patient, with t1, t1c, t2, flair and seg",
-            got="none" if not found else f"two that are called {max(names, key=names.count)}",
-            advice="lay them out as BraTS does",
-        )
+        inner = [place] if _has_images(place) else sorted(p for p in place.iterdir() if p.is_dir() and _has_images(p))
+        found[place] = inner
     return found
 
 
-def list_patients(folder: Path) -> dict[str, list[Path]]:
-    """Folders of visits in the order of their names, by patient: those in one folder, or of one name but for a number.
-
-    Raises:
-        InputError: as `list_visits`.
-    """
-    patients: dict[str, list[Path]] = {}
-    for visit in list_visits(folder):
-        name = patient_of(visit.name) if visit.parent == folder else visit.parent.name
-        patients.setdefault(name, []).append(visit)
-    return patients
+def _not_laid_out(folder: Path, got: str) -> InputError:
+    return InputError(
+        f"folder {printable(folder.name)}",
+        expected="a folder for each patient, with t1, t1c, t2, flair and seg",
+        got=got,
+        advice="lay them out as BraTS does",
+    )
 
 
 def _has_images(folder: Path) -> bool:
