@@ -1,0 +1,226 @@
+"""Folders that runs and failed runs left, read back for a table: numbers as they were written, nothing computed anew.
+
+What can't be read is a failure with a reason. Files may come from anyone, so nothing in them is trusted to be there, to
+be of its kind, or to be a number.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gliocast.core import REAL, RESEARCH_NOTICE, InputError, Parameter
+from gliocast.data import file_hash, whole_file
+from gliocast.data.folders import printable
+from gliocast.pipeline.record import write_json
+from gliocast.pipeline.reporting import PAGE, VERDICT, verdict_record
+from gliocast.report import load_content
+from gliocast.report.cohort import Estimate, Failure, PatientResult
+from gliocast.report.verdict import LEVELS, Level, Reason
+
+#: What is written in the place of results.
+FAILURE = "failure.json"
+
+#: Tables of a run.
+PARAMETERS, PLAN, PROVENANCE = "parameters.json", "plan.json", "provenance.json"
+
+#: What a parameter may be called, written and measured in: nothing that a figure would take for a formula.
+_NAME, _SYMBOL, _UNIT = r"[a-z][a-z0-9_]{0,59}", r"(?:[^\\$_]|_\{?[A-Za-z0-9]+\}?){1,60}", r"[^\\$]{1,20}"
+
+#: What damaged content raises on the way to a number.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+
+_Read = TypeVar("_Read")
+
+
+def read_results(folder: Path) -> PatientResult | Failure:
+    """What a run left in a folder, or why there is nothing of it.
+
+    Args:
+        folder: of one patient. Without `verdict.json`, which older versions didn't write, the saved report is judged
+            again; that takes seconds.
+    """
+    try:
+        failure = _read(folder, FAILURE, _failure) if (folder / FAILURE).is_file() else None
+        if failure is not None:
+            return failure
+        missing = [name for name in (PARAMETERS, PLAN, PROVENANCE) if not (folder / name).is_file()]
+        if missing:
+            return Failure(folder.name, "", f"no {', '.join(missing)} in it, which `gliocast run` writes")
+        return _result(folder)
+    except InputError as error:
+        return Failure(folder.name, "", str(error))
+    except OSError as error:
+        return Failure(folder.name, "", f"can't be read ({error.strerror})")
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder holds anything that a run or a failed one wrote."""
+    try:
+        return any((folder / name).is_file() for name in (FAILURE, PARAMETERS, PLAN, PROVENANCE))
+    except OSError:
+        return False
+
+
+def write_failure(folder: Path, *, stage: str, reason: str, kind: str, version: str) -> None:
+    """Say in the folder of a patient why there are no results.
+
+    Args:
+        folder: of the results; those of an earlier run stay, and don't count.
+        stage: that it came to.
+        reason: in one line.
+        kind: class of the error.
+        version: of gliocast.
+    """
+    content = {
+        "notice": RESEARCH_NOTICE,
+        "stage": stage,
+        "reason": reason,
+        "error": kind,
+        "version": version,
+        "older_results": _fingerprint(folder),
+    }
+    with whole_file(folder / FAILURE) as path:
+        write_json(path, content)
+
+
+def read_table(folder: Path, name: str) -> dict[str, Any]:
+    """A JSON file with an object in it.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it isn't one.
+    """
+    content = json.loads((folder / name).read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError("no object")
+    return content
+
+
+def _fingerprint(folder: Path) -> str | None:
+    """Of results that lie in a folder; a run that succeeds writes others."""
+    path = folder / PROVENANCE
+    return file_hash(path) if path.is_file() else None
+
+
+def _read(folder: Path, name: str, understand: Callable[[Path, dict[str, Any]], _Read]) -> _Read:
+    """What a file says, understood.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        return understand(folder, read_table(folder, name))
+    except _DAMAGE as error:
+        raise InputError(
+            name,
+            expected="what `gliocast run` of this version writes",
+            got=f"a damaged file ({type(error).__name__})",
+            advice="run it again",
+        ) from error
+
+
+def _failure(folder: Path, content: Mapping[str, Any]) -> Failure | None:
+    """The failure; None if results came later."""
+    if content["older_results"] != _fingerprint(folder):
+        return None
+    return Failure(folder.name, _text(content["stage"]), _text(content["reason"]))
+
+
+def _result(folder: Path) -> PatientResult:
+    level, reasons, distances = _verdict(folder)
+    dice, estimates, method = _read(folder, PARAMETERS, _fit)
+    return PatientResult(
+        name=folder.name,
+        page=PAGE,
+        level=level,
+        reasons=reasons,
+        dice=dice,
+        hd95_mm=distances,
+        estimates=estimates,
+        **_read(folder, PLAN, _plan),
+        **_read(folder, PROVENANCE, partial(_origin, method)),
+    )
+
+
+def _verdict(folder: Path) -> tuple[Level, tuple[Reason, ...], dict[str, float]]:
+    if not (folder / VERDICT).is_file():
+        return _judgement(folder, verdict_record(load_content(folder)))
+    return _read(folder, VERDICT, _judgement)
+
+
+def _judgement(_: Path, content: Mapping[str, Any]) -> tuple[Level, tuple[Reason, ...], dict[str, float]]:
+    level = LEVELS[LEVELS.index(content["level"])]
+    reasons = tuple(
+        Reason(LEVELS[LEVELS.index(reason["level"])], _text(reason["text"]), _text(reason["short"]))
+        for reason in content["reasons"]
+    )
+    return level, reasons, _numbers(content["outline_hd95_mm"])
+
+
+def _fit(_: Path, content: Mapping[str, Any]) -> tuple[dict[str, float], tuple[Estimate, ...], dict[str, str]]:
+    """Dice coefficients, parameters, and how they were found."""
+    fit = content["fit"]
+    dice = _numbers({part: fit[f"{part}_dice"] for part in ("core", "whole") if fit[f"{part}_dice"] is not None})
+    estimates = tuple(_estimate(name, row) for name, row in content["parameters"].items())
+    return dice, estimates, {"model": _text(content["model"]), "method": _text(content["method"]["name"])}
+
+
+def _estimate(name: str, row: Mapping[str, Any]) -> Estimate:
+    low, high = (_number(end) for end in row["interval_95"])
+    typical = (-math.inf, math.inf) if row["typical"] is None else tuple(_number(end) for end in row["typical"])
+    first, last = typical
+    symbol, unit = _text(row["symbol"]), _text(row["unit"])
+    if not all(map(re.fullmatch, (_NAME, _SYMBOL, _UNIT), (name, symbol, unit))):
+        raise ValueError("no parameter")
+    return Estimate(Parameter(name, symbol, unit, REAL, (first, last), ""), _number(row["mode"]), (low, high))
+
+
+def _plan(_: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Volumes and coverage."""
+    keys = {
+        "gtv_ml": "gtv_ml",
+        "ctv_ml": "standard_ml",
+        "covered_standard": "covered_by_standard",
+        "covered_model": "covered_by_model",
+        "overlap": "overlap",
+    }
+    return {field: _number(content[key]) for field, key in keys.items()}
+
+
+def _origin(method: Mapping[str, str], _: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Where numbers come from."""
+    inputs, options = content["inputs"], content["options"]
+    made = "synthetic" if not inputs else "given" if "seg" in inputs else "network"
+    if not (isinstance(inputs, dict) and isinstance(content["warnings"], list)):
+        raise TypeError("neither hashes nor sentences")
+    return {
+        "num_warnings": len(content["warnings"]),
+        "segmentation": made,
+        "seconds": sum(_numbers(content["seconds"]).values()),
+        "version": _text(content["versions"]["gliocast"]),
+        "settings": {
+            **method,
+            "margin": f"{_number(options['margin_mm']):g} mm",
+            "barriers": "kept to" if options["barriers"] else "ignored",
+        },
+    }
+
+
+def _numbers(content: Mapping[str, Any]) -> dict[str, float]:
+    return {str(key): _number(value) for key, value in content.items()}
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("no number")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return printable(" ".join(value.split()))
