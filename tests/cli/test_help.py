@@ -1,5 +1,6 @@
 """Help comes at once: it needs nothing of what the work needs."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -8,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gliocast.cli.cohort import run as run_cohort
+from gliocast.cli.run import run as run_one
+
 VERBS = ("run", "demo", "simulate", "segment", "plan", "forecast", "report", "fit-volumes")
+COHORT_VERBS = ("cohort run", "cohort report", "cohort simulate")
 DICOM_VERBS = ("convert", "export rtstruct", "export seg", "export density")
 COMMAND = Path(sys.executable).with_name("gliocast")
 
@@ -55,7 +60,8 @@ def test_help_names_all_verbs():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], *([*verb.split(), "--help"] for verb in (*VERBS, *DICOM_VERBS))]
+    "arguments",
+    [["--help"], ["--version"], *([*verb.split(), "--help"] for verb in (*VERBS, *COHORT_VERBS, *DICOM_VERBS))],
 )
 def test_help_imports_no_heavy_package(arguments):
     result = run(sys.executable, "-c", LOADED, *arguments)
@@ -71,6 +77,13 @@ def test_help_of_a_verb_explains_each_of_its_options(verb, gliocast, monkeypatch
     assert len(options) >= (2 if verb == "report" else 5)  # --quiet and --help at least
     for option in options:
         assert any(mark in option for mark in (".", "?")), f"no explanation: {option}"
+
+
+def test_a_cohort_is_run_with_the_options_of_a_run():
+    one, all_of_them = (inspect.signature(verb).parameters for verb in (run_one, run_cohort))
+    shared = set(one) & set(all_of_them) - {"out"}
+    assert {name: one[name] for name in shared} == {name: all_of_them[name] for name in shared}
+    assert set(one) - shared == {"patient", "out", "t1", "t1c", "t2", "flair", "seg"}
 
 
 def test_units_in_brackets_are_shown(gliocast):

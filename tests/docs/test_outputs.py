@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from gliocast.pipeline import (
     run_demo,
     simulate_to_folder,
 )
+from gliocast.pipeline.cohort_report import report_cohort
+from gliocast.pipeline.cohort_results import read_results, write_failure
 from gliocast.pipeline.methods import Fit, find_method
 from gliocast.planning import Barriers
 from gliocast.problem import (
@@ -37,6 +40,7 @@ from gliocast.problem import (
     PredictiveStatistic,
     outline_problem,
 )
+from gliocast.report.cohort import PatientResult
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "outputs.md"
 TRUTH = Truth(seed=(28.0, 10.0, 20.0))
@@ -208,6 +212,38 @@ def test_no_output_names_the_patient_or_a_path(results, small_patient_template):
             text = path.read_text(encoding="utf-8")
             assert small_patient_template.name not in text
             assert str(small_patient_template) not in text
+
+
+@pytest.mark.parametrize("kind", ["run", "demo", "segmented"])
+def test_a_cohort_reads_what_a_run_wrote(results, kind, tmp_path):
+    """With the verdict, and without, as older versions left it: from the saved report."""
+    found = read_results(results / kind)
+    assert isinstance(found, PatientResult)
+    tables = {name: json.loads((results / kind / f"{name}.json").read_text()) for name in ("plan", "verdict")}
+    assert (found.level, found.ctv_ml) == (tables["verdict"]["level"], tables["plan"]["standard_ml"])
+    assert set(found.hd95_mm) == set(found.dice) == {"core", "whole"}
+    assert found.segmentation == {"run": "given", "segmented": "network", "demo": "given"}[kind]
+    older = shutil.copytree(results / kind, tmp_path / kind)
+    (older / "verdict.json").unlink()
+    assert read_results(older) == found
+
+
+def test_columns_of_a_cohorts_table_are_on_the_page(results, tmp_path, words):
+    for kind in ("run", "segmented"):
+        shutil.copytree(results / kind, tmp_path / kind)
+    report_cohort(tmp_path)
+    head = (tmp_path / "cohort.tsv").read_text(encoding="utf-8").splitlines()[0].split("\t")
+    parameters = json.loads((results / "run" / "parameters.json").read_text(encoding="utf-8"))["parameters"]
+    own = [name.split(" ")[0] for name in head if not name.startswith(tuple(parameters))]
+    assert set(own) <= words
+    assert {"cohort.tsv", "cohort.html", "cohort.png", "failure.json"} <= words
+
+
+def test_what_is_written_of_a_failure_is_on_the_page(words, tmp_path):
+    write_failure(tmp_path, stage="read", reason="none", kind="InputError", version="0.1.0")
+    content = json.loads((tmp_path / "failure.json").read_text(encoding="utf-8"))
+    assert content["notice"] == RESEARCH_NOTICE
+    assert set(content) <= words
 
 
 @pytest.fixture(scope="module")

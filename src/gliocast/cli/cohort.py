@@ -1,5 +1,8 @@
-"""``gliocast cohort``: digital patients."""
+"""``gliocast cohort``: many patients, real or digital."""
 
+import os
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +12,101 @@ from gliocast.cli import options as opt
 from gliocast.cli.progress import watching
 from gliocast.core import RESEARCH_NOTICE
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make digital patients.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Many patients: run, report, simulate.")
 
 
 @app.callback()
 def _group() -> None:
-    """Make digital patients."""
+    """Many patients: run, report, simulate."""
+
+
+@app.command("run")
+def run(
+    cohort: Annotated[
+        Path,
+        typer.Argument(help="Folder of patients: a folder each with scans, or with visits.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results, one folder for each patient.")],
+    visit: Annotated[int, typer.Option(help="Visit that is fitted, counted from 0 by name.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; each takes some 2.5 GB of memory.")] = 1,
+    labels: opt.Labels = None,
+    margin: opt.Margin = 15.0,
+    diffusivity_ratio: opt.Ratio = 10.0,
+    growth: opt.Growth = "fisher-kolmogorov",
+    pressure: opt.Pressure = 10.0,
+    method: opt.Method = "laplace",
+    samples: opt.Samples = None,
+    seed: opt.Seed = 0,
+    resume: opt.Resume = True,
+    barriers: opt.KeepTo = True,
+    keep_samples: opt.KeepSamples = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Do what `gliocast run` does for every patient of a folder, and report on all of them.
+
+    Who fails doesn't stop the others. The same command goes on where it was, and tries again who failed; with --fresh
+    everybody is run again.
+    """
+    from gliocast.pipeline import Options
+    from gliocast.pipeline.run_cohort import run_cohort
+
+    options = Options(
+        margin_mm=margin,
+        diffusivity_ratio=diffusivity_ratio,
+        growth=growth,
+        tumor_pressure=pressure,
+        seed=seed,
+        method=method,
+        num_samples=samples,
+        resume=resume,
+        barriers=barriers,
+        keep_samples=keep_samples,
+    )
+    with watching(quiet=quiet) as watcher:
+        found = run_cohort(
+            cohort,
+            out,
+            options=options,
+            labels=labels,
+            visit=visit,
+            num_workers=workers,
+            guard=give_back,
+            monitor=watcher,
+        )
+    _say_tally(found.tally, out, quiet=quiet)
+
+
+@app.command("report")
+def report(
+    results: Annotated[
+        Path, typer.Argument(help="Folder whose folders `run` or `cohort run` wrote.", show_default=False)
+    ],
+    quiet: opt.Quiet = False,
+) -> None:
+    """Make cohort.tsv and cohort.html of what runs wrote: who has no result, verdicts, numbers, distributions."""
+    from gliocast.pipeline.cohort_report import report_cohort
+
+    with watching(quiet=quiet) as watcher:
+        found = report_cohort(results, monitor=watcher)
+    _say_tally(found.tally, results, quiet=quiet)
+
+
+def give_back(work: Callable[[], None]) -> Exception | None:
+    """Do some work and give back whatever it raises, so that a fault with one patient doesn't stop the others."""
+    try:
+        work()
+    except Exception as error:
+        if os.environ.get("GLIOCAST_DEBUG"):
+            traceback.print_exc()
+        return error
+    return None
+
+
+def _say_tally(tally: str, out: Path, *, quiet: bool) -> None:
+    if not quiet:
+        print(tally)
+        print(f"report: {(out / 'cohort.html').resolve()}")
+        print(RESEARCH_NOTICE)
 
 
 @app.command("simulate")
