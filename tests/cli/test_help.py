@@ -83,7 +83,7 @@ def test_a_cohort_is_run_with_the_options_of_a_run():
     one, all_of_them = (inspect.signature(verb).parameters for verb in (run_one, run_cohort))
     shared = set(one) & set(all_of_them) - {"out"}
     assert {name: one[name] for name in shared} == {name: all_of_them[name] for name in shared}
-    assert set(one) - shared == {"patient", "out", "t1", "t1c", "t2", "flair", "seg"}
+    assert set(one) - shared == {"patient", "out", "t1", "t1c", "t2", "flair", "seg", "bids", "subject", "session"}
 
 
 def test_units_in_brackets_are_shown(gliocast):

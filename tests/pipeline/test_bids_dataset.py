@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +15,7 @@ from tests.docs.test_outputs import make_findings
 from gliocast.core import RESEARCH_NOTICE, InputError
 from gliocast.data import Naming, file_hash, find_results, read_patient
 from gliocast.pipeline import Options, deliver, remake_report, report_page, run
+from gliocast.pipeline.cohort_report import report_cohort
 
 #: How BIDS calls the scans of the small patient.
 NAMES = {"t1": "T1w", "t1c": "ce-gadolinium_T1w", "t2": "T2w", "flair": "FLAIR", "seg": "desc-tumor_dseg"}
@@ -68,7 +70,7 @@ def test_every_file_is_where_the_specification_wants_it(data):
             assert path.name.startswith(f"{stem}_")
             assert path.parent == (folder / "anat" if "_space-orig_" in path.name else folder)
         others = {path.name.removeprefix(f"{stem}_") for path in folder.iterdir() if path.is_file()}
-        json_files = {f"{name}.json" for name in ("parameters", "plan", "provenance")}
+        json_files = {f"{name}.json" for name in ("parameters", "plan", "provenance", "verdict")}
         assert others == {*json_files, "posterior.nc", "report.html", "report.npz"}
 
 
@@ -96,6 +98,13 @@ def test_scans_of_the_dataset_around_are_sources_and_others_stay_unnamed(data):
     unknown = sidecar(find_results(out / "sub-08").path("white_matter.nii.gz"))
     assert unknown["SpatialReference"] == "orig"
     assert "Sources" not in unknown
+
+
+def test_cohort_report_lists_subjects_and_sessions(dataset):
+    found = report_cohort(dataset)
+    assert [result.name for result in found.results] == ["sub-07/ses-pre", "sub-08"]
+    assert all((dataset / unquote(result.link)).is_file() for result in found.results)
+    assert found.results[0].segmentation == "given"
 
 
 def test_a_segmentation_by_the_network_comes_with_a_table_of_its_labels(data):

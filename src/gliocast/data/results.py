@@ -40,6 +40,7 @@ _ENDING = ".nii.gz"
 #: Patterns of files that the specification doesn't know, for validators.
 _IGNORED = (
     "figures",  # with a slash, the official validator takes the folder itself amiss
+    "cohort.*",
     "*_density.nii.gz",
     "*_density.json",
     "*_parameters.json",
@@ -48,6 +49,7 @@ _IGNORED = (
     "*_provenance.json",
     "*_report.html",
     "*_report.npz",
+    "*_verdict.json",
 )
 
 _README = f"""# Results of gliocast
@@ -224,6 +226,17 @@ def find_results(place: Path) -> Results:
         if (root / DESCRIPTION).is_file():
             return _only(_sessions(folder), root, folder)
     return Results(place)
+
+
+def folders_of_results(place: Path) -> list[Path]:
+    """Folders in a folder, by name, hidden ones left out; in a BIDS dataset those of subjects and sessions.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    if (place / DESCRIPTION).is_file():
+        return [inner for folder in _labeled(place, "sub") for inner in _sessions(folder) or [folder]]
+    return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _only(found: list[Path], root: Path, place: Path) -> Results:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gliocast.core import InputError, Monitor, Silence
-from gliocast.data import whole_folder
+from gliocast.data import folders_of_results, whole_folder
 from gliocast.data.folders import printable
 from gliocast.pipeline.cohort_results import is_ours, read_results
 from gliocast.report.cohort import CohortContent, Failure, PatientResult, cohort_table
@@ -35,7 +35,7 @@ def report_cohort(results: Path, *, monitor: Monitor | None = None) -> CohortCon
         )
     found = []
     for done, folder in enumerate(folders, start=1):
-        found.append(read_results(folder))
+        found.append(read_results(folder, folder.relative_to(results).as_posix()))
         monitor.advance(done / len(folders))
     content = CohortContent(
         failures=tuple(entry for entry in found if isinstance(entry, Failure)),
@@ -54,9 +54,9 @@ def report_cohort(results: Path, *, monitor: Monitor | None = None) -> CohortCon
 
 
 def _subfolders(results: Path) -> list[Path]:
-    """Folders in a folder, by name, hidden ones left out."""
+    """As `folders_of_results`, or why not."""
     try:
-        return sorted(path for path in results.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return folders_of_results(results)
     except OSError as error:
         raise InputError(
             f"folder {printable(results.name or str(results))}",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gliocast.core import REAL, RESEARCH_NOTICE, InputError, Parameter
-from gliocast.data import file_hash, whole_file
+from gliocast.data import Results, file_hash, find_results, whole_file
 from gliocast.data.folders import printable
 from gliocast.pipeline.record import write_json
 from gliocast.pipeline.reporting import PAGE, VERDICT, verdict_record
@@ -36,32 +36,36 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError,
 _Read = TypeVar("_Read")
 
 
-def read_results(folder: Path) -> PatientResult | Failure:
+def read_results(folder: Path, name: str | None = None) -> PatientResult | Failure:
     """What a run left in a folder, or why there is nothing of it.
 
     Args:
-        folder: of one patient. Without `verdict.json`, which older versions didn't write, the saved report is judged
-            again; that takes seconds.
+        folder: of one patient, in either layout. Without `verdict.json`, which older versions didn't write, the saved
+            report is judged again; that takes seconds.
+        name: what the patient is called; None for the folder's name.
     """
+    name = folder.name if name is None else name
     try:
-        failure = _read(folder, FAILURE, _failure) if (folder / FAILURE).is_file() else None
+        place = find_results(folder)
+        failure = _read(place, FAILURE, partial(_failure, name)) if place.path(FAILURE).is_file() else None
         if failure is not None:
             return failure
-        missing = [name for name in (PARAMETERS, PLAN, PROVENANCE) if not (folder / name).is_file()]
+        missing = [table for table in (PARAMETERS, PLAN, PROVENANCE) if not place.path(table).is_file()]
         if missing:
-            return Failure(folder.name, "", f"no {', '.join(missing)} in it, which `gliocast run` writes")
-        return _result(folder)
+            return Failure(name, "", f"no {', '.join(missing)} in it, which `gliocast run` writes")
+        return _result(name, place)
     except InputError as error:
-        return Failure(folder.name, "", str(error))
+        return Failure(name, "", str(error))
     except OSError as error:
-        return Failure(folder.name, "", f"can't be read ({error.strerror})")
+        return Failure(name, "", f"can't be read ({error.strerror})")
 
 
 def is_ours(folder: Path) -> bool:
     """Whether a folder holds anything that a run or a failed one wrote."""
     try:
-        return any((folder / name).is_file() for name in (FAILURE, PARAMETERS, PLAN, PROVENANCE))
-    except OSError:
+        place = find_results(folder)
+        return any(place.path(name).is_file() for name in (FAILURE, PARAMETERS, PLAN, PROVENANCE))
+    except (OSError, InputError):
         return False
 
 
@@ -81,39 +85,39 @@ def write_failure(folder: Path, *, stage: str, reason: str, kind: str, version: 
         "reason": reason,
         "error": kind,
         "version": version,
-        "older_results": _fingerprint(folder),
+        "older_results": _fingerprint(Results(folder)),
     }
     with whole_file(folder / FAILURE) as path:
         write_json(path, content)
 
 
-def read_table(folder: Path, name: str) -> dict[str, Any]:
+def read_table(path: Path) -> dict[str, Any]:
     """A JSON file with an object in it.
 
     Raises:
         OSError: it can't be read.
         ValueError: it isn't one.
     """
-    content = json.loads((folder / name).read_text(encoding="utf-8"))
+    content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError("no object")
     return content
 
 
-def _fingerprint(folder: Path) -> str | None:
+def _fingerprint(place: Results) -> str | None:
     """Of results that lie in a folder; a run that succeeds writes others."""
-    path = folder / PROVENANCE
+    path = place.path(PROVENANCE)
     return file_hash(path) if path.is_file() else None
 
 
-def _read(folder: Path, name: str, understand: Callable[[Path, dict[str, Any]], _Read]) -> _Read:
+def _read(place: Results, name: str, understand: Callable[[Results, dict[str, Any]], _Read]) -> _Read:
     """What a file says, understood.
 
     Raises:
         InputError: it is damaged.
     """
     try:
-        return understand(folder, read_table(folder, name))
+        return understand(place, read_table(place.path(name)))
     except _DAMAGE as error:
         raise InputError(
             name,
@@ -123,36 +127,36 @@ def _read(folder: Path, name: str, understand: Callable[[Path, dict[str, Any]], 
         ) from error
 
 
-def _failure(folder: Path, content: Mapping[str, Any]) -> Failure | None:
+def _failure(name: str, place: Results, content: Mapping[str, Any]) -> Failure | None:
     """The failure; None if results came later."""
-    if content["older_results"] != _fingerprint(folder):
+    if content["older_results"] != _fingerprint(place):
         return None
-    return Failure(folder.name, _text(content["stage"]), _text(content["reason"]))
+    return Failure(name, _text(content["stage"]), _text(content["reason"]))
 
 
-def _result(folder: Path) -> PatientResult:
-    level, reasons, distances = _verdict(folder)
-    dice, estimates, method = _read(folder, PARAMETERS, _fit)
+def _result(name: str, place: Results) -> PatientResult:
+    level, reasons, distances = _verdict(place)
+    dice, estimates, method = _read(place, PARAMETERS, _fit)
     return PatientResult(
-        name=folder.name,
-        page=PAGE,
+        name=name,
+        page=place.name(PAGE),
         level=level,
         reasons=reasons,
         dice=dice,
         hd95_mm=distances,
         estimates=estimates,
-        **_read(folder, PLAN, _plan),
-        **_read(folder, PROVENANCE, partial(_origin, method)),
+        **_read(place, PLAN, _plan),
+        **_read(place, PROVENANCE, partial(_origin, method)),
     )
 
 
-def _verdict(folder: Path) -> tuple[Level, tuple[Reason, ...], dict[str, float]]:
-    if not (folder / VERDICT).is_file():
-        return _judgement(folder, verdict_record(load_content(folder)))
-    return _read(folder, VERDICT, _judgement)
+def _verdict(place: Results) -> tuple[Level, tuple[Reason, ...], dict[str, float]]:
+    if not place.path(VERDICT).is_file():
+        return _judgement(place, verdict_record(load_content(place)))
+    return _read(place, VERDICT, _judgement)
 
 
-def _judgement(_: Path, content: Mapping[str, Any]) -> tuple[Level, tuple[Reason, ...], dict[str, float]]:
+def _judgement(_: Results, content: Mapping[str, Any]) -> tuple[Level, tuple[Reason, ...], dict[str, float]]:
     level = LEVELS[LEVELS.index(content["level"])]
     reasons = tuple(
         Reason(LEVELS[LEVELS.index(reason["level"])], _text(reason["text"]), _text(reason["short"]))
@@ -161,7 +165,7 @@ def _judgement(_: Path, content: Mapping[str, Any]) -> tuple[Level, tuple[Reason
     return level, reasons, _numbers(content["outline_hd95_mm"])
 
 
-def _fit(_: Path, content: Mapping[str, Any]) -> tuple[dict[str, float], tuple[Estimate, ...], dict[str, str]]:
+def _fit(_: Results, content: Mapping[str, Any]) -> tuple[dict[str, float], tuple[Estimate, ...], dict[str, str]]:
     """Dice coefficients, parameters, and how they were found."""
     fit = content["fit"]
     dice = _numbers({part: fit[f"{part}_dice"] for part in ("core", "whole") if fit[f"{part}_dice"] is not None})
@@ -179,7 +183,7 @@ def _estimate(name: str, row: Mapping[str, Any]) -> Estimate:
     return Estimate(Parameter(name, symbol, unit, REAL, (first, last), ""), _number(row["mode"]), (low, high))
 
 
-def _plan(_: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+def _plan(_: Results, content: Mapping[str, Any]) -> dict[str, Any]:
     """Volumes and coverage."""
     keys = {
         "gtv_ml": "gtv_ml",
@@ -191,7 +195,7 @@ def _plan(_: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     return {field: _number(content[key]) for field, key in keys.items()}
 
 
-def _origin(method: Mapping[str, str], _: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+def _origin(method: Mapping[str, str], _: Results, content: Mapping[str, Any]) -> dict[str, Any]:
     """Where numbers come from."""
     inputs, options = content["inputs"], content["options"]
     made = "synthetic" if not inputs else "given" if "seg" in inputs else "network"

@@ -252,7 +252,7 @@ def _is_done(job: _Job, case: _Case) -> bool:
     """Whether complete results of the same inputs, options and version are there; a later failure is forgotten."""
     folder = job.out / case.name
     try:
-        record = read_table(folder, PROVENANCE)
+        record = read_table(folder / PROVENANCE)
         wanted = [*_COMPLETE, *(["density_samples.nii.gz"] if job.options.keep_samples else [])]
         same = (
             all((folder / name).is_file() for name in wanted)
