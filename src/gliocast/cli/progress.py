@@ -10,6 +10,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from gliocast.core import Monitor, Silence
 
+#: How a note begins that is shown however quiet a job is to be.
+ALARM = "WARNING: "
+
 
 class Bars:
     """Plays the Monitor role on a terminal: one bar per stage."""
@@ -64,12 +67,21 @@ class Lines:
         self._stage = ""
 
 
+class Alarms(Silence):
+    """Plays the Monitor role where a person wants quiet: says what no one may miss, and nothing else."""
+
+    def note(self, message: str) -> None:
+        """A line, if it is a warning in capitals."""
+        if message.startswith(ALARM):
+            print(message, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Monitor]:
     """A monitor for as long as a job runs."""
     console = Console(stderr=True)
     if quiet:
-        yield Silence()
+        yield Alarms()
     elif console.is_terminal:
         columns = (
             SpinnerColumn(finished_text=" "),

@@ -24,6 +24,7 @@ import pydicom
 from gliocast.core import Grid, InputError, Volume
 from gliocast.data.dicom_files import Header, file_in, read_headers, refusing_damage, series_label
 from gliocast.data.dicom_stack import affine_of, gap_warning, orthonormal, require_alike, require_spacing, stack
+from gliocast.data.folders import printable
 
 #: What stored values are multiplied by, and what is added, where the file doesn't say.
 _RESCALING = (("Slope", 1.0), ("Intercept", 0.0))
@@ -53,6 +54,7 @@ class Series:
         slices: in the order of the volume's third axis.
         digest: SHA-256 over the files.
         identity: who and when, by DICOM keyword.
+        burned_in: whether it says that its pixels show text that may name the patient.
         warnings: what a person should know.
     """
 
@@ -66,6 +68,7 @@ class Series:
     slices: tuple[Slice, ...]
     digest: str
     identity: Mapping[str, str]
+    burned_in: bool = False
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -138,6 +141,7 @@ def read_series(folder: Path | str) -> Series:
         slices=tuple(_slice(header) for header in headers),
         digest=digest.hexdigest(),
         identity=dict(first.identity),
+        burned_in=any(header.burned_in for header in headers),
         warnings=gap_warning(headers, step),
     )
 
@@ -152,7 +156,7 @@ def _pixels(content: bytes, subject: str, size: tuple[int, int]) -> np.ndarray:
             raise InputError(
                 subject,
                 expected="gray values (MONOCHROME2)",
-                got=str(dataset.get("PhotometricInterpretation")),
+                got=printable(str(dataset.get("PhotometricInterpretation", "none"))),
                 advice="export the original series",
             )
         slope, intercept = (_number(dataset, f"Rescale{name}", default) for name, default in _RESCALING)

@@ -3,6 +3,7 @@
 What a header leaves open is refused, not guessed: a wrong guess would draw a contour in the wrong place.
 """
 
+import re
 import struct
 import warnings
 from collections import Counter
@@ -36,7 +37,19 @@ _REQUIRED = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"),
 )
-_OTHERS = ("Modality", "SeriesNumber", "NumberOfFrames", "SharedFunctionalGroupsSequence", "SliceThickness")
+_OTHERS = (
+    *("Modality", "SeriesNumber", "NumberOfFrames", "SharedFunctionalGroupsSequence", "ImageType"),
+    *("SliceThickness", "SpacingBetweenSlices", "InstanceNumber", "BurnedInAnnotation"),
+)
+
+#: What begins the UID of every class of pictures of a screen.
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+#: A UID; what isn't one may name the patient, and would be written. Leading zeros, which some devices write, may stay.
+_UID = re.compile(r"[0-9][0-9.]{0,63}")
+
+#: How a DICOM file begins: so many bytes of anything, then four letters.
+_PREAMBLE = 132
 
 #: What pydicom raises for a file that isn't what it claims to be.
 UNREADABLE = (
@@ -67,6 +80,9 @@ class Header:
         pixel_spacing: distance between rows, then between columns [mm], shape (2,).
         size: number of rows and of columns.
         thickness: of the slice [mm], None where the file doesn't say.
+        stated_step: distance between slices as the file has it [mm], None where it doesn't say.
+        number: of the image in the series, None where the file doesn't say.
+        burned_in: whether the file says that its pixels show text that may name the patient.
         identity: what it says of `IDENTITY`.
     """
 
@@ -78,6 +94,9 @@ class Header:
     pixel_spacing: np.ndarray
     size: tuple[int, int]
     thickness: float | None
+    stated_step: float | None
+    number: int | None
+    burned_in: bool
     identity: Mapping[str, str]
 
 
@@ -92,8 +111,9 @@ def read_headers(folder: Path) -> list[Header]:
     Files that aren't DICOM, and a DICOMDIR, are passed over.
 
     Raises:
-        InputError: no such folder, no DICOM, two series, a damaged file, no MR or CT, several frames in one file,
-            compressed pixels, or an image that doesn't say where it lies.
+        InputError: no such folder, no DICOM, two series, a damaged or blank file, a broken link, no MR or CT, a
+            localizer or a picture of a screen, several frames in one file, compressed pixels, or an image that doesn't
+            say where it lies.
     """
     label = series_label(folder)
     files = _list_files(folder, label)
@@ -113,13 +133,17 @@ def read_headers(folder: Path) -> list[Header]:
 
 @contextmanager
 def refusing_damage(label: str) -> Iterator[None]:
-    """Turn pydicom's complaints into advice, and keep its warnings from the terminal."""
+    """Turn pydicom's complaints into advice, and keep its warnings from the terminal.
+
+    What they quote of the file is left out: it may name the patient.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield
         except UNREADABLE as error:
-            reason = printable(" ".join(str(error).split())) or type(error).__name__
+            reason = re.sub(r"'[^']*'?|\"[^\"]*\"?", "...", printable(" ".join(str(error).split())))
+            reason = "no header of DICOM" if isinstance(error, InvalidDicomError) else reason or type(error).__name__
             raise InputError(
                 label, expected="readable DICOM", got=reason[:200], advice="export or copy the series again"
             ) from error
@@ -132,8 +156,10 @@ def file_in(label: str, path: Path) -> str:
 
 def _list_files(folder: Path, label: str) -> list[Path]:
     try:
-        entries = sorted(folder.iterdir())
-        return [path for path in entries if not path.name.startswith(".") and path.is_file()]
+        entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+        for path in entries:
+            _require_content(path, label)
+        return [path for path in entries if path.is_file()]
     except FileNotFoundError:
         got = "no such folder"
     except NotADirectoryError:
@@ -141,6 +167,20 @@ def _list_files(folder: Path, label: str) -> list[Path]:
     except (OSError, ValueError) as error:
         got = f"one that can't be read ({printable(getattr(error, 'strerror', None) or str(error))})"
     raise InputError(label, expected="the folder of one series", got=got, advice="check the path")
+
+
+def _require_content(path: Path, label: str) -> None:
+    """Raise InputError for what a copy that failed leaves behind: without this, a slice would be missing at the end."""
+    if path.is_dir():
+        return
+    got = "a link that leads nowhere"
+    if path.exists():
+        with path.open("rb") as file:
+            start = file.read(_PREAMBLE)
+        if start.strip(b"\0"):
+            return
+        got = "nothing but zeros" if start else "an empty file"
+    raise InputError(file_in(label, path), expected="readable DICOM", got=got, advice="copy the series again")
 
 
 def _read_header(path: Path, label: str) -> pydicom.FileDataset | None:
@@ -164,7 +204,7 @@ def _require_one_series(datasets: list[pydicom.FileDataset], label: str) -> None
         kinds = {str(dataset.get("SeriesInstanceUID", "")): dataset for dataset in datasets}
         parts = [
             f"{printable(str(kinds[uid].get('Modality', 'unknown')))} series "
-            f"{printable(str(kinds[uid].get('SeriesNumber') or 'without number'))} ({count} files)"
+            f"{_whole_number(kinds[uid], 'SeriesNumber') or 'without number'} ({count} files)"
             for uid, count in counts.most_common(MAX_NAMES)
         ]
         raise InputError(
@@ -180,6 +220,7 @@ def _header(path: Path, dataset: pydicom.FileDataset, label: str) -> Header:
     modality = printable(str(dataset.get("Modality", "none")))
     if modality not in MODALITIES:
         raise InputError(subject, expected="MR or CT images", got=f"modality {modality}", advice="pass the scan itself")
+    _require_scan(dataset, subject)
     if int(dataset.get("NumberOfFrames") or 1) > 1 or "SharedFunctionalGroupsSequence" in dataset:
         raise InputError(
             subject,
@@ -188,7 +229,7 @@ def _header(path: Path, dataset: pydicom.FileDataset, label: str) -> Header:
             advice="split it first, e.g. with dcm4che's emf2sf",
         )
     _require_plain_pixels(dataset, subject)
-    missing = [name for name in _REQUIRED if dataset.get(name) in (None, "")]
+    missing = [name for name in _REQUIRED if dataset.get(name) in (None, "", 0)]
     if missing:
         raise InputError(
             subject,
@@ -196,18 +237,48 @@ def _header(path: Path, dataset: pydicom.FileDataset, label: str) -> Header:
             got=f"no {', '.join(missing)}",
             advice="export the original series, not a copy for display",
         )
-    thickness = dataset.get("SliceThickness")
     return Header(
         path=path,
         modality=modality,
-        uids={name: str(dataset[name].value) for name in _REQUIRED if name.endswith("UID")},
+        uids=_uids(dataset, subject),
         position=_numbers(dataset, "ImagePositionPatient", 3, subject),
         orientation=_numbers(dataset, "ImageOrientationPatient", 6, subject),
         pixel_spacing=_numbers(dataset, "PixelSpacing", 2, subject),
         size=(int(dataset.Rows), int(dataset.Columns)),
-        thickness=None if thickness in (None, "") else float(thickness),
+        thickness=_length(dataset, "SliceThickness"),
+        stated_step=_length(dataset, "SpacingBetweenSlices"),
+        number=_whole_number(dataset, "InstanceNumber"),
+        burned_in=dataset.get("BurnedInAnnotation") == "YES",
         identity={name: str(dataset[name].value) for name in IDENTITY if dataset.get(name) not in (None, "")},
     )
+
+
+def _require_scan(dataset: pydicom.FileDataset, subject: str) -> None:
+    """Raise InputError for images that show a scan, or where it is to be made, and aren't one."""
+    kind = dataset.get("ImageType") or ()
+    if "LOCALIZER" in ([kind] if isinstance(kind, str) else kind):
+        raise InputError(subject, expected="a scan", got="a localizer", advice="move localizers to another folder")
+    if str(dataset.get("SOPClassUID", "")).startswith(_SECONDARY_CAPTURE):
+        raise InputError(
+            subject,
+            expected="a scan",
+            got="a picture of a screen (secondary capture)",
+            advice="export the original series, not a copy for display",
+        )
+
+
+def _uids(dataset: pydicom.FileDataset, subject: str) -> dict[str, str]:
+    """UIDs by keyword; one that is none isn't quoted."""
+    found = {name: str(dataset[name].value) for name in _REQUIRED if name.endswith("UID")}
+    for name, uid in found.items():
+        if not _UID.fullmatch(uid):
+            raise InputError(
+                subject,
+                expected=f"digits and points as {name}",
+                got="something else",
+                advice="export the original series",
+            )
+    return found
 
 
 def _require_plain_pixels(dataset: pydicom.FileDataset, subject: str) -> None:
@@ -235,3 +306,16 @@ def _numbers(dataset: pydicom.FileDataset, name: str, count: int, subject: str) 
         shown = "\\".join(f"{value:g}" for value in values)
         raise InputError(subject, expected=f"{count} numbers as {name}", got=shown, advice="export the series again")
     return values
+
+
+def _length(dataset: pydicom.FileDataset, name: str) -> float | None:
+    value = dataset.get(name)
+    return None if value in (None, "") else float(value)
+
+
+def _whole_number(dataset: pydicom.FileDataset, name: str) -> int | None:
+    """A number that nothing hangs on; None where the file has none or something else."""
+    try:
+        return int(dataset.get(name))
+    except (TypeError, ValueError):
+        return None

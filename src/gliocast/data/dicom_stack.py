@@ -27,6 +27,7 @@ def require_alike(headers: list[Header], label: str) -> None:
             what
             for what, differs in (
                 ("modality", other.modality != first.modality),
+                ("patient", other.identity.get("PatientID") != first.identity.get("PatientID")),
                 ("study", other.uids["StudyInstanceUID"] != first.uids["StudyInstanceUID"]),
                 ("frame of reference", other.uids["FrameOfReferenceUID"] != first.uids["FrameOfReferenceUID"]),
                 ("size", other.size != first.size),
@@ -38,9 +39,9 @@ def require_alike(headers: list[Header], label: str) -> None:
         if differing:
             raise InputError(
                 label,
-                expected="images of one size, orientation and frame of reference",
+                expected="images of one patient, size, orientation and frame of reference",
                 got=f"another {' and '.join(differing)} in {file_in('file', other.path)}",
-                advice="leave out localizers and reformatted images",
+                advice="leave out localizers, reformatted images and those of others",
             )
     names = {header.uids["SOPInstanceUID"] for header in headers}
     if len(names) < len(headers):
@@ -135,8 +136,15 @@ def require_spacing(spacing: np.ndarray, what: str, label: str) -> None:
 
 
 def gap_warning(headers: list[Header], step: float) -> tuple[str, ...]:
-    """A word where slices are thinner than they are apart: not every file that lacks every other slice is uneven."""
-    thickness = headers[0].thickness
-    if thickness is None or thickness <= 0 or step <= GAP_SHARE * thickness:
-        return ()
-    return (f"slices are {thickness:.3g} mm thick and {step:.3g} mm apart: are all of them there?",)
+    """A word where slices may be missing although they are evenly spaced, such as every other one or the first."""
+    thickness, stated = headers[0].thickness, headers[0].stated_step
+    if thickness is not None and 0 < thickness < step / GAP_SHARE:
+        return (f"slices are {thickness:.3g} mm thick and {step:.3g} mm apart: are all of them there?",)
+    if stated is not None and 0 < stated < step / GAP_SHARE:
+        return (f"slices are {step:.3g} mm apart, and {stated:.3g} mm by their headers: are all of them there?",)
+    numbers = {header.number for header in headers} - {None}
+    if len(numbers) == len(headers):
+        first, last = (int(end(number for number in numbers if number is not None)) for end in (min, max))
+        if first > 1 or last - first >= len(headers):
+            return (f"{len(headers)} images are numbered from {first} to {last}: are all of them there?",)
+    return ()

@@ -23,6 +23,9 @@ def convert_series(folder: Path, out: Path, *, keep_identity: bool = False, moni
 
     Returns:
         The series.
+
+    Raises:
+        InputError: as `read_series`, or the series says that its pixels show text and no identity is to be kept.
     """
     monitor = monitor or Silence()
     if not out.name.endswith(_ENDING) or out.name == _ENDING:
@@ -32,8 +35,15 @@ def convert_series(folder: Path, out: Path, *, keep_identity: bool = False, moni
     with whole_folder(out.parent) as stage:
         monitor.begin("read")
         series = read_series(folder)
+        if series.burned_in and not keep_identity:
+            raise InputError(
+                "series",
+                expected="pixels that name nobody",
+                got="text burned into them, as BurnedInAnnotation says",
+                advice="export the original series, or pass --keep-identity if the scan may show it",
+            )
         for warning in series.warnings:
-            monitor.note(f"warning: {warning}")
+            monitor.note(f"WARNING: {warning}")
         monitor.begin("write")
         write_volume(stage / out.name, series.volume.data, series.grid)
         write_json(stage / sidecar_path(out).name, sidecar(series, keep_identity=keep_identity))
