@@ -90,3 +90,10 @@ def brain(tmp_path):
         tissue=tissue,
         distance=distance,
     )
+
+
+@pytest.fixture
+def density(brain, tmp_path):
+    """A made-up density in [0, 1] that leans to one side of the tumor."""
+    values = brain.tissue / (1 + np.exp((brain.distance - 12) / 4)) * np.linspace(0.5, 1, SHAPE[0])[:, None, None]
+    return save(tmp_path / "density.nii.gz", values.astype(np.float32))

@@ -35,6 +35,12 @@ def save(path, array, affine=None):
     return path
 
 
+def plan_arguments(brain, out):
+    """``gliocast plan`` on a brain's maps and the density that lies beside the folder to write."""
+    maps = ["--white-matter", brain.white, "--gray-matter", brain.gray, "--csf", brain.csf]
+    return ["plan", "--density", out.parent / "density.nii.gz", "--seg", brain.seg, *maps, "--out", out]
+
+
 def assert_aligned(path, like):
     """Same shape, affine, qform and sform with their codes, and none of the reference's words."""
     image, reference = nib.load(path), nib.load(like)

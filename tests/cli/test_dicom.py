@@ -265,4 +265,4 @@ def test_series_that_is_too_coarse_for_a_target_brings_a_warning(scan, plan, tmp
     spoiled("gtv", lambda data: ball(2.5))(plan)
     outcome = gliocast("export", "rtstruct", plan, "--series", scan[0], "--out", tmp_path / "plan.dcm")
     assert outcome.code == 0
-    assert "warning: GTVp measures" in outcome.err
+    assert "WARNING: GTVp measures" in outcome.err

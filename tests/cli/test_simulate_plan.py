@@ -6,25 +6,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from .small_brain import CENTER, SEED, SHAPE, SPACING, affine_of_grid, assert_aligned, save
+from .small_brain import CENTER, SEED, SHAPE, SPACING, affine_of_grid, assert_aligned, plan_arguments, save
 
 
 def simulate_arguments(brain, out, seed=SEED):
     growth = ["--days", 200, "--diffusivity", 0.1, "--proliferation-rate", 0.05]
     maps = ["--white-matter", brain.white, "--gray-matter", brain.gray]
     return ["simulate", "--out", out, "--seed", *seed, *maps, *growth]
-
-
-def plan_arguments(brain, out):
-    maps = ["--white-matter", brain.white, "--gray-matter", brain.gray, "--csf", brain.csf]
-    return ["plan", "--density", out.parent / "density.nii.gz", "--seg", brain.seg, *maps, "--out", out]
-
-
-@pytest.fixture
-def density(brain, tmp_path):
-    """A made-up density in [0, 1] that leans to one side of the tumor."""
-    values = brain.tissue / (1 + np.exp((brain.distance - 12) / 4)) * np.linspace(0.5, 1, SHAPE[0])[:, None, None]
-    return save(tmp_path / "density.nii.gz", values.astype(np.float32))
 
 
 def test_simulate_writes_a_density_on_the_grid_of_the_tissue_maps(brain, tmp_path, gliocast):

@@ -98,7 +98,10 @@ def test_set_is_unapproved_research_with_names_and_kinds(planned):
     assert "RESEARCH ONLY" in found.SeriesDescription
     assert found.StructureSetDescription == RESEARCH_NOTICE
     assert [item.ROIName for item in found.StructureSetROISequence] == ["GTVp", "CTVp", "CTVp_MODEL"]
-    assert {item.ROIDescription for item in found.StructureSetROISequence} == {"RESEARCH ONLY"}
+    described = [item.ROIDescription for item in found.StructureSetROISequence]
+    # a model's target smaller than the guideline's never goes without that being said
+    assert described == ["RESEARCH ONLY"] * 2 + ["RESEARCH ONLY, SMALLER THAN CTVp (9.4 ml instead of 15.9 ml)"]
+    assert described == [item.ROIObservationDescription for item in found.RTROIObservationsSequence]
     assert [item.RTROIInterpretedType for item in found.RTROIObservationsSequence] == ["GTV", "CTV", "CTV"]
     numbers = [item.ROINumber for item in found.StructureSetROISequence]
     assert numbers == [item.ReferencedROINumber for item in found.ROIContourSequence]

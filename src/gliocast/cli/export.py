@@ -21,6 +21,14 @@ PlannedOn = Annotated[
     ),
 ]
 
+OtherScan = Annotated[
+    bool,
+    typer.Option(
+        "--other-scan",
+        help="The series is none of the scans that were planned on (a CT, say), but shows that patient in that place.",
+    ),
+]
+
 
 @app.callback()
 def _group() -> None:
@@ -34,13 +42,14 @@ def rtstruct(
     out: Annotated[Path, typer.Option(help="File for the structure set, .dcm.")] = Path("plan.dcm"),
     planned_on: PlannedOn = None,
     keep_identity: opt.KeepIdentity = False,
+    other_scan: OtherScan = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Write the target volumes as an RT Structure Set, unapproved and labeled as research."""
     from gliocast.pipeline.export import Export, export_rtstruct
 
     with watching(quiet=quiet) as monitor:
-        drawn = export_rtstruct(Export(plan, series, out, planned_on, keep_identity, monitor))
+        drawn = export_rtstruct(Export(plan, series, out, planned_on, keep_identity, other_scan, monitor))
     if not quiet:
         for structure in drawn:
             print(
@@ -58,13 +67,14 @@ def seg(
     out: Annotated[Path, typer.Option(help="File for the segmentation, .dcm.")] = Path("targets.dcm"),
     planned_on: PlannedOn = None,
     keep_identity: opt.KeepIdentity = False,
+    other_scan: OtherScan = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Write the target volumes as a DICOM Segmentation (needs gliocast[dicom])."""
     from gliocast.pipeline.export import Export, export_segmentation
 
     with watching(quiet=quiet) as monitor:
-        names = export_segmentation(Export(plan, series, out, planned_on, keep_identity, monitor))
+        names = export_segmentation(Export(plan, series, out, planned_on, keep_identity, other_scan, monitor))
     if not quiet:
         print(f"segmentation: {out.resolve()} ({', '.join(names)})")
         print(RESEARCH_NOTICE)
@@ -77,13 +87,14 @@ def density(
     out: Annotated[Path, typer.Option(help="File for the map, .dcm.")] = Path("density.dcm"),
     planned_on: PlannedOn = None,
     keep_identity: opt.KeepIdentity = False,
+    other_scan: OtherScan = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Write the tumor-cell density as a DICOM Parametric Map (needs gliocast[dicom])."""
     from gliocast.pipeline.export import Export, export_density
 
     with watching(quiet=quiet) as monitor:
-        export_density(Export(plan, series, out, planned_on, keep_identity, monitor))
+        export_density(Export(plan, series, out, planned_on, keep_identity, other_scan, monitor))
     if not quiet:
         print(f"density: {out.resolve()}")
         print(RESEARCH_NOTICE)

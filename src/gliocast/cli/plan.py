@@ -1,5 +1,6 @@
 """``gliocast plan``: target volumes from a density and a segmentation."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +37,9 @@ def plan(
         float | None,
         typer.Option(help="Density of isodensity, volume of fixed-volume [ml], share of the cells of coverage."),
     ] = None,
-    probability: Annotated[float, typer.Option(help="Posterior probability that coverage covers its share.")] = 0.95,
+    probability: Annotated[
+        float | None, typer.Option(help="Posterior probability that coverage covers its share; 0.95 if not given.")
+    ] = None,
     smooth: Annotated[
         float | None, typer.Option(help="Smooth the model's target [mm]; its volume stays.", metavar="MM")
     ] = None,
@@ -48,7 +51,7 @@ def plan(
     ] = None,
     tentorium: Annotated[Path | None, typer.Option(help="Mask of the tentorium, likewise.")] = None,
     samples: Annotated[
-        Path | None, typer.Option(help="Densities of posterior samples, as `run --keep-samples` writes them.")
+        Path | None, typer.Option(help="Densities of posterior samples, as `run --keep-samples` writes; for coverage.")
     ] = None,
     bids: opt.Bids = False,
     subject: opt.Subject = None,
@@ -72,6 +75,9 @@ def plan(
         _say(planned, comparison)
         print(f"target volumes: {out.resolve()}")
         print(RESEARCH_NOTICE)
+    else:
+        for warning in planned.warnings:  # no one may plan without them
+            print(f"WARNING: {warning}", file=sys.stderr)
 
 
 def _say(planned: "PlannedTargets", comparison: "PlanComparison") -> None:

@@ -39,6 +39,11 @@ def patient_and_study(series: Series, *, keep_identity: bool) -> Dataset:
     return dataset
 
 
+def labeled(caution: str | None = None) -> str:
+    """What a structure is described as: for research only, and what else a person has to know of it."""
+    return RESEARCH_LABEL if caution is None else f"{RESEARCH_LABEL}, {caution}"
+
+
 def derived_uid(*parts: str) -> UID:
     """A UID that is the same for the same content: what is written twice is one object."""
     return generate_uid(entropy_srcs=[MANUFACTURER, __version__, *parts])

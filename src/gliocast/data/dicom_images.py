@@ -23,7 +23,7 @@ from pydicom.uid import generate_uid
 from gliocast import __version__
 from gliocast.core import RESEARCH_NOTICE, InputError, Volume
 from gliocast.data.dicom import Series
-from gliocast.data.dicom_identity import MANUFACTURER, RESEARCH_LABEL, patient_and_study
+from gliocast.data.dicom_identity import MANUFACTURER, RESEARCH_LABEL, labeled, patient_and_study
 
 #: The kinds of target, as SNOMED CT names them.
 TARGET_CODES = {
@@ -45,11 +45,19 @@ _SERIAL_NUMBER = "none"
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """A target volume: its name, its kind (GTV, CTV or PTV), and where it is on the grid of the series (bool)."""
+    """A target volume.
+
+    Args:
+        name: of the structure.
+        kind: GTV, CTV or PTV.
+        mask: where it is on the grid of the series, bool.
+        caution: what a person has to know of it; None for nothing.
+    """
 
     name: str
     kind: str
     mask: Volume
+    caution: str | None = None
 
 
 def write_segmentation(path: Path, segments: Sequence[Segment], series: Series, *, keep_identity: bool = False) -> None:
@@ -88,6 +96,8 @@ def write_segmentation(path: Path, segments: Sequence[Segment], series: Series, 
         )
         for number, segment in enumerate(segments, start=1)
     ]
+    for description, segment in zip(descriptions, segments, strict=True):
+        description.SegmentDescription = labeled(segment.caution)
     with _quiet():
         highdicom.seg.Segmentation(
             source_images=_images(series, keep_identity=keep_identity),

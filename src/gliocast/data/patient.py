@@ -67,7 +67,7 @@ def read_patient_files(
     found = [
         *_header_warnings(paths),
         *warnings,
-        *_lesion_warnings(segmentation, study.brain, file_label(paths["seg"], "seg")),
+        *lesion_warnings(segmentation, study.brain, file_label(paths["seg"], "seg")),
         *study.warnings,
     ]
     swap = swap_warning(segmentation, volumes["t1c"])
@@ -148,8 +148,14 @@ def _header_warnings(paths: Mapping[str, Path]) -> list[str]:
     return [f"{', '.join(modalities)}: {text}" for text, modalities in about.items()]
 
 
-def _lesion_warnings(labels: LabelMap, brain: np.ndarray, subject: str) -> list[str]:
-    """Raise if the lesion can't be one of this brain; warn if part of it lies outside."""
+def lesion_warnings(labels: LabelMap, brain: np.ndarray, subject: str) -> list[str]:
+    """Raise InputError if the lesion can't be one of this brain; warn if part of it lies outside.
+
+    Args:
+        labels: the segmentation, not empty.
+        brain: bool, shape of its grid, not empty.
+        subject: what the segmentation is, for messages.
+    """
     lesion = labels.lesion
     size = np.count_nonzero(lesion)
     of_brain, inside = size / np.count_nonzero(brain), np.count_nonzero(lesion & brain) / size

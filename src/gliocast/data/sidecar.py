@@ -7,6 +7,7 @@ names nobody, but it stands in the series' archive, too.
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gliocast import __version__
 from gliocast.core import RESEARCH_NOTICE, Grid, InputError
 from gliocast.data.dicom import Series
 from gliocast.data.folders import printable
+from gliocast.data.likeness import fingerprint
 
 
 def sidecar(series: Series, *, keep_identity: bool = False) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def sidecar(series: Series, *, keep_identity: bool = False) -> dict[str, Any]:
         "spacing_mm": list(grid.spacing),
         "affine": grid.affine.tolist(),
         "image_orientation_lps": list(series.orientation),
+        "fingerprint": fingerprint(series.volume),
         "warnings": list(series.warnings),
         "inputs": {"series": series.digest},
         "versions": {"gliocast": __version__, "python": platform.python_version(), "pydicom": pydicom.__version__},
@@ -40,8 +43,23 @@ def sidecar(series: Series, *, keep_identity: bool = False) -> dict[str, Any]:
     return content
 
 
-def read_sidecar(path: Path) -> tuple[Grid, str]:
-    """The grid of a converted scan, and the UID of its frame of reference.
+@dataclass(frozen=True, eq=False)
+class Sidecar:
+    """What a sidecar says of a converted scan.
+
+    Args:
+        grid: of the scan.
+        frame_uid: UID of its frame of reference.
+        fingerprint: of its gray values, see `gliocast.data.likeness`; None where it was written without.
+    """
+
+    grid: Grid
+    frame_uid: str
+    fingerprint: str | None
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """What the sidecar of a converted scan says.
 
     Raises:
         InputError: no sidecar that `gliocast convert` wrote.
@@ -50,7 +68,10 @@ def read_sidecar(path: Path) -> tuple[Grid, str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         frame_uid = _text(content, "frame_of_reference_uid")
-        return Grid(tuple(content["shape"]), content["affine"]), frame_uid
+        trace = content.get("fingerprint")
+        return Sidecar(
+            Grid(tuple(content["shape"]), content["affine"]), frame_uid, None if trace is None else str(trace)
+        )
     except FileNotFoundError:
         got = "no such file"
     except (OSError, ValueError, TypeError, KeyError) as error:

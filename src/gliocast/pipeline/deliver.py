@@ -18,6 +18,7 @@ from gliocast.data import (
     write_volume,
 )
 from gliocast.pipeline.personalize import Findings, Options, personalize
+from gliocast.pipeline.plan_origin import origin_of
 from gliocast.pipeline.plan_targets import plan_record
 from gliocast.pipeline.record import parameters, provenance, write_json
 from gliocast.pipeline.reporting import PAGE, report_content, write_report
@@ -115,8 +116,9 @@ def _deliver(
         write_report(results, content, images=images)
         watch.stop()
         record["seconds"] = dict(watch.seconds)
+        origin = origin_of(findings.visit, results.path("density.nii.gz"))
         write_json(results.path("parameters.json"), parameters(findings, options, content.truth))
-        write_json(results.path("plan.json"), plan_record(findings.planned, content.comparison, results))
+        write_json(results.path("plan.json"), plan_record(findings.planned, content.comparison, results, origin))
         write_json(results.path("provenance.json"), record)
     findings.fit.forget()
     return findings

@@ -10,19 +10,26 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import InputError, Monitor, Silence, Volume
+from gliocast.core.volume import MM3_PER_ML
 from gliocast.data import Results, file_hash, find_results, read_integers, read_volume, whole_file
 from gliocast.data.dicom import Series, read_series
 from gliocast.data.dicom_images import Segment, write_parametric_map, write_segmentation
 from gliocast.data.folders import printable
+from gliocast.data.likeness import ALIKE, fingerprint
 from gliocast.data.placement import place, place_mask
 from gliocast.data.sidecar import read_sidecar
 from gliocast.pipeline.maps import require_fractions
+from gliocast.pipeline.plan_origin import PLAN_FILE, Origin, find_origin, read_origin
+from gliocast.planning.caution import smaller_structure
 from gliocast.planning.contours import LEVEL
 from gliocast.planning.rtstruct import Outlined, roi_kind, roi_name, write_rtstruct
 
 #: Files that are targets: what `gliocast plan` and `gliocast run` write, and others named alike.
 _TARGET_FILE = re.compile(r"((?:gtv|ctv|ptv)(?:_\w+)?)\.nii\.gz")
-_DENSITY_FILE, _PLAN_FILE = "density.nii.gz", "plan.json"
+_DENSITY_FILE = "density.nii.gz"
+
+#: What is left to a person where nothing else can tell.
+_MAKE_SURE = "make sure that the series shows that patient, and look at the targets on it before anything else"
 
 #: Relative difference between the volume of a mask and that between its contours worth a word [1].
 _NOTABLE = 0.05
@@ -39,6 +46,8 @@ class Export:
         planned_on: sidecar of the scan that was planned on where that isn't the series; its frame of reference has to
             be that of the series, and what lies in the folder is interpolated.
         keep_identity: whether name, identifiers and dates of the series are copied.
+        other_scan: whether it is known that the series is none of the scans that were planned on, such as a CT, and
+            shows the same patient in the same place.
         monitor: told of the stages, and of warnings.
     """
 
@@ -47,6 +56,7 @@ class Export:
     out: Path
     planned_on: Path | None = None
     keep_identity: bool = False
+    other_scan: bool = False
     monitor: Monitor = field(default_factory=Silence)
 
 
@@ -55,21 +65,24 @@ def export_rtstruct(request: Export) -> tuple[Outlined, ...]:
 
     Raises:
         InputError: no target, an empty one, one on another grid or frame, or beyond the series; a series that
-            `read_series` refuses.
+            `read_series` refuses, or that looks like none of the scans that were planned on.
     """
     with _opened(request) as (series, path):
         sizes, masks = {}, {}
         for name, mask, placed in _targets(request, series):
             sizes[name] = np.count_nonzero(mask.data) * mask.grid.voxel_volume / 1000
             masks[name] = placed
+        doubt = _doubt(request, read_origin(request.plan), series)
         request.monitor.begin("write")
         drawn = write_rtstruct(path, masks, series, keep_identity=request.keep_identity)
+    _warn(request, doubt, *_cautions(request.plan))
     for structure in drawn:
         size = sizes[structure.name]
         if abs(structure.contour_ml - size) > _NOTABLE * size:
-            request.monitor.note(
-                f"warning: {structure.name} measures {size:.3g} ml, its contours {structure.contour_ml:.3g} ml: "
-                "the series is coarse for it"
+            _warn(
+                request,
+                f"{structure.name} measures {size:.3g} ml, its contours {structure.contour_ml:.3g} ml: "
+                "the series is coarse for it",
             )
     return drawn
 
@@ -77,24 +90,31 @@ def export_rtstruct(request: Export) -> tuple[Outlined, ...]:
 def export_segmentation(request: Export) -> tuple[str, ...]:
     """Write all targets of a folder as a DICOM Segmentation, and return their names; raises as `export_rtstruct`."""
     with _opened(request) as (series, path):
+        masks = {name: placed.data > LEVEL for name, _, placed in _targets(request, series)}
+        doubt = _doubt(request, read_origin(request.plan), series)
+        volumes = {name: np.count_nonzero(mask) * series.grid.voxel_volume / MM3_PER_ML for name, mask in masks.items()}
         segments = [
-            Segment(name, roi_kind(name), Volume(placed.data > LEVEL, placed.grid))
-            for name, _, placed in _targets(request, series)
+            Segment(name, roi_kind(name), Volume(mask, series.grid), smaller_structure(name, volumes))
+            for name, mask in masks.items()
         ]
         request.monitor.begin("write")
         write_segmentation(path, segments, series, keep_identity=request.keep_identity)
+    _warn(request, doubt, *_cautions(request.plan))
     return tuple(segment.name for segment in segments)
 
 
 def export_density(request: Export) -> None:
     """Write the density of a folder as a DICOM Parametric Map; raises as `export_rtstruct`."""
     with _opened(request) as (series, path):
-        density = read_volume(find_results(request.plan).path(_DENSITY_FILE), "density")
+        file = find_results(request.plan).path(_DENSITY_FILE)
+        density = read_volume(file, "density")
         require_fractions(density, "density")
         placed = place(density, series, "density", frame_uid=_frame(request, density, "density"))
+        doubt = _doubt(request, find_origin(file), series)
         request.monitor.begin("write")
         limited = Volume(np.clip(placed.data, 0, 1), placed.grid)
         write_parametric_map(path, limited, series, keep_identity=request.keep_identity)
+    _warn(request, doubt)
 
 
 @contextmanager
@@ -110,8 +130,7 @@ def _opened(request: Export) -> Iterator[tuple[Series, Path]]:
     with whole_file(request.out) as path:
         request.monitor.begin("read")
         series = read_series(request.series)
-        for warning in series.warnings:
-            request.monitor.note(f"warning: {warning}")
+        _warn(request, *series.warnings)
         yield series, path
 
 
@@ -154,7 +173,7 @@ def _target_files(results: Results) -> list[str]:
             got="none",
             advice="name the folder that plan or run wrote",
         )
-    if results.path(_PLAN_FILE).is_file():
+    if results.path(PLAN_FILE).is_file():
         files = _planned_files(results, label)
     return sorted(files, key=lambda name: ("gtv", "ctv", "ptv").index(name[:3]))
 
@@ -166,10 +185,10 @@ def _planned_files(results: Results, label: str) -> list[str]:
         InputError: the list can't be read, or a target isn't as it was written.
     """
     try:
-        listed = dict(json.loads(results.path(_PLAN_FILE).read_text(encoding="utf-8"))["files"])
+        listed = dict(json.loads(results.path(PLAN_FILE).read_text(encoding="utf-8"))["files"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            label, expected=f"{_PLAN_FILE} with a list of files", got="none", advice="plan again with this version"
+            label, expected=f"{PLAN_FILE} with a list of files", got="none", advice="plan again with this version"
         ) from error
     files = []
     for name, digest in listed.items():
@@ -178,7 +197,7 @@ def _planned_files(results: Results, label: str) -> list[str]:
         if file is None or not _TARGET_FILE.fullmatch(file) or not path.is_file() or file_hash(path) != digest:
             raise InputError(
                 label,
-                expected=f"{printable(name)} as {_PLAN_FILE} has it",
+                expected=f"{printable(name)} as {PLAN_FILE} has it",
                 got="another file or none",
                 advice="plan again, into an empty folder",
             )
@@ -200,6 +219,50 @@ def _frame(request: Export, volume: Volume, subject: str) -> str | None:
     """The frame of reference that what was planned lies in, where a sidecar says so."""
     if request.planned_on is None:
         return None
-    grid, frame_uid = read_sidecar(request.planned_on)
-    grid.require_same(volume.grid, subject)
-    return frame_uid
+    beside = read_sidecar(request.planned_on)
+    beside.grid.require_same(volume.grid, subject)
+    return beside.frame_uid
+
+
+def _doubt(request: Export, origin: Origin | None, series: Series) -> str | None:
+    """What speaks against that the series, or the scan that was planned on, is one of the scans behind the plan.
+
+    That grids agree says little: two patients who were scanned by one protocol have the same.
+
+    Returns:
+        A sentence, also where nothing is known of those scans; None where it looks like one of them.
+
+    Raises:
+        InputError: it looks like none of them, and isn't said to be another scan.
+    """
+    what, shown = "series", fingerprint(series.volume)
+    if request.planned_on is not None:
+        what, beside = "sidecar", read_sidecar(request.planned_on)
+        shown = beside.fingerprint or ""
+    alike = None if origin is None else origin.likeness({what: shown})
+    if alike is None:
+        return f"it isn't known which scans were planned on: {_MAKE_SURE}"
+    if alike >= ALIKE:
+        return None
+    if not request.other_scan:
+        raise InputError(
+            what,
+            expected="one of the scans that were planned on",
+            got=f"an image that looks like none of them (correlation {alike:.2f}; theirs is above {ALIKE:g})",
+            advice="pass the series of that patient, or --other-scan if it is, such as a CT",
+        )
+    return f"the {what} looks like none of the scans that were planned on: {_MAKE_SURE}"
+
+
+def _cautions(plan: Path) -> tuple[str, ...]:
+    """What a plan says must be read before its targets are used."""
+    try:
+        found = json.loads(find_results(plan).path(PLAN_FILE).read_text(encoding="utf-8"))["warnings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return tuple(printable(str(sentence)) for sentence in found) if isinstance(found, list) else ()
+
+
+def _warn(request: Export, *sentences: str | None) -> None:
+    for sentence in filter(None, sentences):
+        request.monitor.note(f"WARNING: {sentence}")

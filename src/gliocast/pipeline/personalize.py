@@ -13,7 +13,7 @@ from gliocast.inference.npe import misfit_sentence
 from gliocast.observation import Misfit, misfit
 from gliocast.pipeline.methods import DEFAULT_METHOD, Fit, find_method, fit
 from gliocast.pipeline.plan_targets import PlannedTargets, TargetChoices, plan_targets
-from gliocast.planning import ESTRO_EANO_MARGIN_MM, Barriers, barriers_from_atlas, gross_tumor_volume
+from gliocast.planning import ESTRO_EANO_MARGIN_MM, Barriers, barriers_from_atlas
 from gliocast.planning.margins import require_margin
 from gliocast.problem import (
     NUM_PREDICTIVE,
@@ -234,8 +234,7 @@ def thresholds(posterior: Posterior) -> tuple[float | None, float]:
 
 
 def _plan_warnings(visit: Visit, left: Misfit) -> list[str]:
-    _, note = gross_tumor_volume(visit.labels)
-    warnings = [note] if note else []
+    warnings = []
     if visit.labels.cavity.any():
         warnings.append(
             "a resection cavity is segmented, but growth is fitted as if nothing had been removed: the model has no "

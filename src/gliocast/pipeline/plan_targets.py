@@ -9,6 +9,7 @@ import numpy as np
 from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, LabelMap, Plan
 from gliocast.core.volume import MM3_PER_ML
 from gliocast.data import Results, file_hash
+from gliocast.pipeline.plan_origin import Origin
 from gliocast.planning import (
     ESTRO_EANO,
     Barriers,
@@ -17,10 +18,13 @@ from gliocast.planning import (
     SampledDensity,
     TargetShape,
     caution,
+    coarse_grid,
     coverage_target,
+    cut_off,
     expand,
     find_guideline,
     fixed_volume_target,
+    gross_tumor_volume,
     guideline_targets,
     isodensity_target,
     isovolumetric_ctv,
@@ -28,6 +32,7 @@ from gliocast.planning import (
     planning_target_volume,
     sample_coverage,
     smoothed_target,
+    stray_cells,
     target_shape,
     treatable_region,
 )
@@ -43,6 +48,10 @@ MODEL_TARGETS: Mapping[str, str | None] = {
 }
 
 
+#: Posterior probability that a coverage target covers its share unless one says otherwise.
+CERTAINTY = 0.95
+
+
 @dataclass(frozen=True)
 class TargetChoices:
     """What a user may choose of a plan.
@@ -53,7 +62,7 @@ class TargetChoices:
         ptv_margin_mm: CTV to PTV [mm]; None for its own.
         model: name of the model's target.
         value: the density, volume [ml] or share that it takes; None for iso-volume.
-        probability: with coverage, that the share is covered.
+        probability: with coverage alone, that the share is covered; None for `CERTAINTY`.
         smoothing_mm: of the model's target [mm]; None for none.
         ventricle_mm: how far the guideline's margins reach into ventricles [mm].
     """
@@ -63,7 +72,7 @@ class TargetChoices:
     ptv_margin_mm: float | None = None
     model: str = "iso-volume"
     value: float | None = None
-    probability: float = 0.95
+    probability: float | None = None
     smoothing_mm: float | None = None
     ventricle_mm: float = 0.0
 
@@ -79,12 +88,36 @@ class TargetChoices:
                 got="none" if self.value is None else f"{self.value:g}",
                 advice="give one" if wanted else "leave it out",
             )
-        if self.model == "coverage" and self.value is not None:
-            require_share("share to cover", self.value)
-            require_share("probability to cover it", self.probability)
+        if self.model != "coverage" and self.probability is not None:
+            raise InputError(
+                "probability",
+                expected=f"none with --model {self.model}",
+                got=f"{self.probability:g}",
+                advice="leave it out, or plan with --model coverage",
+            )
+        self._require_value()
         if self.smoothing_mm is not None:
             require_smoothing(self.smoothing_mm)
         require_ventricle_reach(self.ventricle_mm)
+
+    def _require_value(self) -> None:
+        """Raise InputError for a value that makes no target of its kind, whatever the patient."""
+        if self.value is None:
+            return
+        if self.model == "coverage":
+            require_share("share to cover", self.value)
+            require_share("probability to cover it", self.certainty)
+        elif self.model == "isodensity":
+            require_share("isodensity level", self.value)
+        elif not 0 < self.value < float("inf"):  # also true for nan
+            raise InputError(
+                "target volume", expected="a volume in ml", got=f"{self.value:g}", advice="give one above zero"
+            )
+
+    @property
+    def certainty(self) -> float:
+        """With coverage, the posterior probability that the share is covered."""
+        return CERTAINTY if self.probability is None else self.probability
 
     @property
     def prescribed(self) -> Guideline:
@@ -158,6 +191,7 @@ def plan_targets(
     if drawn is not None and choices.value is not None:
         probability = float((sample_coverage(drawn, volumes["ctv_model"], labels.grid) >= choices.value).mean())
     plan = Plan(volumes, labels.grid, prescribed.margins_mm["standard"])
+    _, note = gross_tumor_volume(labels)
     removed, said = 0.0, []
     if barriers is not None:
         source = volumes.get("gtv_edema", volumes["gtv"])  # of the first phase
@@ -174,7 +208,15 @@ def plan_targets(
         probability,
         tuple(barriers.masks) if barriers is not None else (),
         removed / MM3_PER_ML,
-        (*caution(plan), *narrow_margin(find_guideline(choices.guideline), prescribed.margins_mm["standard"]), *said),
+        (
+            *caution(plan),
+            *narrow_margin(find_guideline(choices.guideline), labels, prescribed.margins_mm["standard"]),
+            *([note] if note else []),
+            *coarse_grid(plan.grid, guideline.ptv_margin_mm),
+            *cut_off(plan),
+            *stray_cells(density, anatomy),
+            *said,
+        ),
     )
 
 
@@ -201,22 +243,26 @@ def _model_target(
             got="none",
             advice="pass --samples density_samples.nii.gz, which gliocast run --keep-samples writes",
         )
-    return coverage_target(samples, value, choices.probability, gtv=gtv, within=region, grid=density.grid).mask
+    return coverage_target(samples, value, choices.certainty, gtv=gtv, within=region, grid=density.grid).mask
 
 
-def plan_record(planned: PlannedTargets, comparison: PlanComparison, results: Results) -> dict[str, Any]:
+def plan_record(
+    planned: PlannedTargets, comparison: PlanComparison, results: Results, origin: Origin
+) -> dict[str, Any]:
     """Target volumes, what they are and what they cover; volumes in ml.
 
     Args:
         planned: the targets.
         comparison: the standard one against the model's.
         results: among which their images lie, whose hashes tell them from those of another plan.
+        origin: what they were made of.
     """
     plan, guideline, choices = planned.plan, planned.guideline, planned.choices
     return {
         "notice": RESEARCH_NOTICE,
         "warnings": list(planned.warnings),
         "files": {results.name(f"{name}.nii.gz"): file_hash(results.path(f"{name}.nii.gz")) for name in plan.volumes},
+        **asdict(origin),
         "margin_mm": plan.margin_mm,
         **asdict(comparison),
         "guideline": {"name": guideline.name, "title": guideline.title, "source": guideline.source},
@@ -236,7 +282,7 @@ def plan_record(planned: PlannedTargets, comparison: PlanComparison, results: Re
         "model_target": {
             "kind": choices.model,
             "value": choices.value,
-            "probability": choices.probability if choices.model == "coverage" else None,
+            "probability": choices.certainty if choices.model == "coverage" else None,
             "reached_probability": planned.probability,
             "smoothing_mm": choices.smoothing_mm,
         },

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gliocast.core import Density, Grid, InputError, Monitor
+from gliocast.core import Anatomy, Density, InputError, Monitor
 from gliocast.data import (
     Naming,
     read_density_series,
@@ -16,10 +16,16 @@ from gliocast.data import (
     whole_results,
     write_like,
 )
-from gliocast.pipeline.maps import read_anatomy, require_fractions
+from gliocast.data.nifti import file_label
+from gliocast.data.patient import lesion_warnings
+from gliocast.pipeline.maps import read_anatomy, require_cells, require_fractions
+from gliocast.pipeline.plan_origin import find_origin
 from gliocast.pipeline.plan_targets import PlannedTargets, TargetChoices, plan_record, plan_targets
 from gliocast.pipeline.record import write_json
-from gliocast.planning import Barriers, PlanComparison, SampledDensity, compare_plans, gross_tumor_volume
+from gliocast.planning import Barriers, PlanComparison, SampledDensity, compare_plans
+
+#: No falx or tentorium fills more of a brain than this, however thick the voxels [1].
+_LARGEST_BARRIER = 0.2
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,14 @@ def plan_to_folder(
         labels: label schema, None to guess it.
         naming: of the targets in a BIDS derivatives dataset; None for gliocast's own layout.
         monitor: watches.
+
+    Raises:
+        InputError: a file that can't be used, files that aren't of one patient, targets that can't be planned; samples
+            without a coverage target, or the other way round.
     """
     choices, inputs = choices or TargetChoices(), files.by_name
     subject = naming.of(inputs.values()) if naming is not None else None
+    _require_samples(files, choices)
     with whole_results(out, subject, inputs=inputs.values()) as results:
         monitor.begin("read")
         volume = read_volume(files.density, "density")
@@ -88,14 +99,14 @@ def plan_to_folder(
         anatomy = read_anatomy(*files.tissue)
         anatomy.grid.require_same(volume.grid, "density")
         anatomy.grid.require_same(label_map.grid, "segmentation")
-        barriers = read_barriers(anatomy.grid, falx=files.falx, tentorium=files.tentorium)
+        for warning in lesion_warnings(label_map, anatomy.brain, file_label(files.segmentation, "seg")):
+            monitor.note(f"warning: {warning}")
+        require_cells(volume, label_map)
+        barriers = read_barriers(anatomy, falx=files.falx, tentorium=files.tentorium)
         if barriers is None:
             monitor.note("planned without falx and tentorium: margins go straight through")
         monitor.begin("plan")
         expected = Density(volume.data, volume.grid)
-        _, note = gross_tumor_volume(label_map)
-        if note:
-            monitor.note(f"warning: {note}")
         path = files.samples
         samples = None if path is None else lambda: read_samples(path)
         planned = plan_targets(label_map, anatomy, expected, choices, barriers=barriers, samples=samples)
@@ -105,22 +116,44 @@ def plan_to_folder(
         for name, mask in images.items():
             write_like(results.path(name), mask.astype(np.uint8), files.density)
         results.describe(images, inputs=inputs)
-        write_json(results.path("plan.json"), plan_record(planned, comparison, results))
+        write_json(results.path("plan.json"), plan_record(planned, comparison, results, find_origin(files.density)))
     return planned, comparison
 
 
-def read_barriers(grid: Grid, *, falx: Path | None, tentorium: Path | None) -> Barriers | None:
+def _require_samples(files: PlanFiles, choices: TargetChoices) -> None:
+    """Raise InputError for samples that nothing reads, and for none where they are needed."""
+    if (files.samples is None) == (choices.model == "coverage"):
+        raise InputError(
+            "density samples",
+            expected=f"{'those of the posterior' if files.samples is None else 'none'} with --model {choices.model}",
+            got="none" if files.samples is None else "some",
+            advice="pass --samples density_samples.nii.gz, which gliocast run --keep-samples writes"
+            if files.samples is None
+            else "leave --samples out, or plan with --model coverage",
+        )
+
+
+def read_barriers(anatomy: Anatomy, *, falx: Path | None, tentorium: Path | None) -> Barriers | None:
     """Masks of falx and tentorium from files, all that isn't zero; None where there is neither.
 
     Raises:
-        InputError: as `read_integers`, or one is empty or on another grid.
+        InputError: as `read_integers`, or one is empty, on another grid or no sheet.
     """
+    grid, brain = anatomy.grid, int(np.count_nonzero(anatomy.brain))
     masks = {}
     for name, path in (("falx", falx), ("tentorium", tentorium)):
         if path is not None:
             mask = read_integers(path, name)
             grid.require_same(mask.grid, name)
             masks[name] = mask.data != 0
+            share = np.count_nonzero(masks[name] & anatomy.brain) / brain
+            if share > _LARGEST_BARRIER:
+                raise InputError(
+                    file_label(path, name),
+                    expected="a sheet, a few percent of the brain",
+                    got=f"{share:.0%} of it",
+                    advice="pass the mask of the falx or the tentorium alone",
+                )
     return Barriers(masks, grid) if masks else None
 
 
@@ -128,9 +161,16 @@ def read_samples(path: Path) -> SampledDensity:
     """Posterior samples of the density from a 4-D image.
 
     Raises:
-        InputError: as `read_density_series`, or values outside of [0, 1].
+        InputError: as `read_density_series`, one sample alone, or values outside of [0, 1].
     """
     series = read_density_series(path, "density samples")
+    if len(series) < 2:
+        raise InputError(
+            series.label,
+            expected="several samples of the posterior, one after the other",
+            got="one density",
+            advice="pass density_samples.nii.gz, which gliocast run --keep-samples writes",
+        )
 
     def densities() -> Iterator[Density]:
         for values in series:

@@ -1,7 +1,7 @@
 """Radiotherapy target volumes: the guidelines', the model's, and what each covers."""
 
 from gliocast.planning.barriers import Barriers, barriers_from_atlas
-from gliocast.planning.caution import caution, narrow_margin
+from gliocast.planning.caution import caution, coarse_grid, cut_off, narrow_margin, smaller_structure, stray_cells
 from gliocast.planning.coverage import (
     CoverageCurve,
     PlanComparison,
@@ -64,11 +64,13 @@ __all__ = [
     "TargetShape",
     "barriers_from_atlas",
     "caution",
+    "coarse_grid",
     "compare_plans",
     "coverage_band",
     "coverage_curve",
     "coverage_target",
     "covered_fraction",
+    "cut_off",
     "expand",
     "find_guideline",
     "fixed_volume_target",
@@ -83,8 +85,10 @@ __all__ = [
     "recurrence_coverage",
     "rival_plans",
     "sample_coverage",
+    "smaller_structure",
     "smoothed_target",
     "standard_ctv",
+    "stray_cells",
     "surface_area",
     "target_shape",
     "treatable_region",

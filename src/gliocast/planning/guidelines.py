@@ -59,6 +59,12 @@ class Phase:
         if self.margin_without_edema_mm is not None:
             require_margin(self.margin_without_edema_mm)
 
+    def margin_for(self, labels: LabelMap) -> float:
+        """GTV to CTV of a segmentation, which may show edema or not [mm]."""
+        if self.margin_without_edema_mm is None or (self.with_edema and labels.edema.any()):
+            return self.margin_mm
+        return self.margin_without_edema_mm
+
 
 @dataclass(frozen=True)
 class Guideline:
@@ -162,11 +168,9 @@ def guideline_targets(
     has_edema = bool(labels.edema.any())
     volumes, margins = {"gtv": gtv}, {}
     for phase in guideline.phases:
-        start, margin = gtv, phase.margin_mm
+        start, margin = gtv, phase.margin_for(labels)
         if phase.with_edema and has_edema:
             start = volumes["gtv_edema"] = gtv | labels.whole
-        elif phase.margin_without_edema_mm is not None:
-            margin = phase.margin_without_edema_mm
         ctv = expand(start, labels.grid, margin, region | start, barriers)
         volumes[f"ctv_{phase.name}"], margins[phase.name] = ctv, margin
         volumes[f"ptv_{phase.name}"] = planning_target_volume(ctv, labels.grid, guideline.ptv_margin_mm)

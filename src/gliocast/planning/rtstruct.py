@@ -19,8 +19,9 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 from gliocast.core import RESEARCH_NOTICE, InputError, Volume
 from gliocast.data.cache import content_key
 from gliocast.data.dicom import Series
-from gliocast.data.dicom_identity import RESEARCH_LABEL, derived_uid, equipment, patient_and_study
+from gliocast.data.dicom_identity import RESEARCH_LABEL, derived_uid, equipment, labeled, patient_and_study
 from gliocast.data.folders import printable
+from gliocast.planning.caution import smaller_structure
 from gliocast.planning.contours import Contour, outline
 
 #: Kinds of target by how their names begin: DICOM's RT ROI Interpreted Type.
@@ -121,17 +122,20 @@ def write_rtstruct(
     dataset.StructureSetROISequence = []
     dataset.ROIContourSequence = []
     dataset.RTROIObservationsSequence = []
+    drawn = tuple(_outlined(name, kinds[name], masks[name], contours[name]) for name in masks)
+    volumes = {structure.name: structure.mask_ml for structure in drawn}
     for number, name in enumerate(masks, start=1):
-        dataset.StructureSetROISequence.append(_roi(number, name, series))
+        described = labeled(smaller_structure(name, volumes))
+        dataset.StructureSetROISequence.append(_roi(number, name, described, series))
         dataset.ROIContourSequence.append(_roi_contours(number, contours[name], series))
-        dataset.RTROIObservationsSequence.append(_observation(number, name, kinds[name]))
+        dataset.RTROIObservationsSequence.append(_observation(number, name, kinds[name], described))
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
     # explicit VR has two bytes for the length of a contour's numbers, too few for a large one
     meta.TransferSyntaxUID = ImplicitVRLittleEndian
     dataset.file_meta = meta
     dcmwrite(path, dataset, enforce_file_format=True)
-    return tuple(_outlined(name, kinds[name], masks[name], contours[name]) for name in masks)
+    return drawn
 
 
 def _kinds(masks: Mapping[str, Volume]) -> dict[str, str]:
@@ -185,12 +189,12 @@ def _image(series: Series, position: int) -> Dataset:
     return _dataset(ReferencedSOPClassUID=image.sop_class_uid, ReferencedSOPInstanceUID=image.sop_instance_uid)
 
 
-def _roi(number: int, name: str, series: Series) -> Dataset:
+def _roi(number: int, name: str, described: str, series: Series) -> Dataset:
     return _dataset(
         ROINumber=number,
         ReferencedFrameOfReferenceUID=series.frame_uid,
         ROIName=name,
-        ROIDescription=RESEARCH_LABEL,
+        ROIDescription=described,
         ROIGenerationAlgorithm="AUTOMATIC",
     )
 
@@ -212,12 +216,12 @@ def _roi_contours(number: int, contours: tuple[Contour, ...], series: Series) ->
     return _dataset(ReferencedROINumber=number, ROIDisplayColor=color, ContourSequence=items)
 
 
-def _observation(number: int, name: str, kind: str) -> Dataset:
+def _observation(number: int, name: str, kind: str, described: str) -> Dataset:
     return _dataset(
         ObservationNumber=number,
         ReferencedROINumber=number,
         ROIObservationLabel=name,
-        ROIObservationDescription=RESEARCH_LABEL,
+        ROIObservationDescription=described,
         RTROIInterpretedType=kind,
         ROIInterpreter="",
     )

@@ -296,4 +296,4 @@ def require_smoothing(sigma_mm: float) -> None:
 def require_share(subject: str, value: float) -> None:
     """Raise InputError unless a share or a probability lies in (0, 1)."""
     if not 0 < value < 1:  # also true for nan
-        raise InputError(subject, expected="a number in (0, 1)", got=f"{value:g}", advice="use 0.95, for one")
+        raise InputError(subject, expected="a number in (0, 1)", got=f"{value:g}", advice="give a fraction")

@@ -1,0 +1,159 @@
+"""What isn't one patient's, or nothing to plan on, through ``gliocast plan``; options that nothing would read."""
+
+import json
+from hashlib import sha256
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from gliocast.core import Grid, Volume
+from gliocast.data.likeness import fingerprint
+
+from .small_brain import SEED, SHAPE, affine_of_grid, plan_arguments, save
+
+
+def relabel(brain, change):
+    data = np.asarray(nib.load(brain.seg).dataobj)
+    save(brain.seg, np.asarray(change(data)).astype(np.uint8))
+
+
+def rewrite(path, change):
+    save(path, np.asarray(change(nib.load(path).get_fdata())).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: 0 * data, "got only background"),
+        (lambda data: np.where(data == 4, 9, data), "also 9"),
+        (lambda data: np.roll(data, -16, axis=0), "a tumor inside the brain, got only 24% of it there"),
+        (lambda data: np.where(np.indices(SHAPE).max(axis=0) < 3, 4, 0), "a tumor inside the brain, got only 0%"),
+        (lambda data: np.ones(SHAPE), "a tumor that covers less than 50% of the brain"),
+    ],
+    ids=["background", "unknown label", "beside the brain", "in the air", "everything"],
+)
+def test_segmentation_that_leaves_nothing_to_plan_is_refused(change, said, brain, density, tmp_path, refused):
+    relabel(brain, change)
+    assert said in refused(*plan_arguments(brain, tmp_path / "plan"), "--quiet")
+
+
+def test_edema_alone_is_planned_on_with_a_warning_that_stays_with_the_plan(brain, density, tmp_path, gliocast):
+    relabel(brain, lambda data: np.where(data > 0, 2, 0))
+    outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"))
+    assert outcome.code == 0
+    assert "WARNING: No tumor core is segmented" in outcome.out
+    assert any(
+        "No tumor core" in each for each in json.loads((tmp_path / "plan" / "plan.json").read_text())["warnings"]
+    )
+
+
+def test_cavity_alone_is_planned_on(brain, density, tmp_path, gliocast):
+    relabel(brain, lambda data: np.where(np.isin(data, (1, 4)), 4, 0))
+    rewrite(density, lambda data: np.where(brain.distance < 14, 0, data))  # there are no cells in a cavity
+    outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"), "--labels", "brats-2024")
+    assert outcome.code == 0
+    gtv = nib.load(tmp_path / "plan" / "gtv.nii.gz").get_fdata() > 0
+    assert (gtv == (nib.load(brain.seg).get_fdata() == 4)).all()
+
+
+def test_density_of_another_patient_is_refused(brain, density, tmp_path, refused):
+    rewrite(density, lambda data: np.where(brain.distance < 60, 0, 0.5 * brain.tissue))
+    message = refused(*plan_arguments(brain, tmp_path / "plan"), "--quiet")
+    assert "density: expected tumor cells where the tumor is segmented, got none within 10 mm" in message
+
+
+@pytest.mark.parametrize("case", ["one map twice", "faint maps"])
+def test_tissue_maps_that_are_no_brain_together_are_refused(case, brain, density, tmp_path, refused):
+    if case == "one map twice":
+        brain.gray = brain.white
+    else:
+        for path in (brain.white, brain.gray, brain.csf):
+            rewrite(path, lambda data: 0.1 * data)
+    assert "add up to 1 in the brain" in refused(*plan_arguments(brain, tmp_path / "plan"), "--quiet")
+
+
+@pytest.mark.parametrize("name", ["--falx", "--tentorium"])
+def test_barrier_that_is_no_sheet_is_refused(name, brain, density, tmp_path, refused):
+    block = save(tmp_path / "block.nii.gz", np.ones(SHAPE, np.uint8))
+    message = refused(*plan_arguments(brain, tmp_path / "plan"), name, block, "--quiet")
+    assert "a sheet, a few percent of the brain, got 100% of it" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--margin", "500"], "margin: expected a length in (0, 50] mm"),
+        (["--ptv", "500"], "PTV margin: expected a length in (0, 10] mm"),
+        (["--model", "fixed-volume", "--value", "5000"], "and 1271 ml, the brain, got 5000 ml"),
+        (["--model", "fixed-volume", "--value", "nan"], "target volume: expected a volume in ml, got nan"),
+        (["--model", "fixed-volume", "--value", "-3"], "target volume: expected a volume in ml, got -3"),
+        (["--model", "isodensity", "--value", "0"], "isodensity level: expected a number in (0, 1)"),
+        (["--model", "isodensity", "--value", "nan"], "isodensity level: expected a number in (0, 1)"),
+        (["--model", "coverage", "--value", "1.0"], "share to cover: expected a number in (0, 1)"),
+        (["--model", "coverage", "--value", "0.9", "--samples", "DENSITY"], "several samples of the posterior"),
+        (["--samples", "DENSITY"], "density samples: expected none with --model iso-volume"),
+        (["--samples", "absent.nii.gz"], "density samples: expected none with --model iso-volume"),
+        (["--probability", "0.5"], "probability: expected none with --model iso-volume, got 0.5"),
+        (["--model", "isodensity", "--value", "0.1", "--probability", "0.5"], "none with --model isodensity"),
+    ],
+)
+def test_plan_beyond_reason_or_with_an_option_that_nothing_reads_is_refused(
+    options, said, brain, density, tmp_path, refused
+):
+    options = [density if option == "DENSITY" else option for option in options]
+    assert said in refused(*plan_arguments(brain, tmp_path / "plan"), *options, "--quiet")
+
+
+def test_smaller_target_is_said_however_quiet(brain, density, tmp_path, gliocast):
+    options = ["--model", "isodensity", "--value", 0.4, "--ptv", 5, "--quiet"]
+    outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"), *options)
+    assert (outcome.code, outcome.out) == (0, "")
+    assert outcome.err.startswith("WARNING: THE MODEL'S TARGET IS SMALLER THAN THE GUIDELINE'S")
+    assert outcome.err.count("\n") == 1
+
+
+def test_margin_of_the_ptv_below_the_voxels_size_is_said(brain, density, tmp_path, gliocast):
+    assert "of 4 mm between voxels" in gliocast(*plan_arguments(brain, tmp_path / "plan")).out
+    assert "between voxels" not in gliocast(*plan_arguments(brain, tmp_path / "plan"), "--ptv", 4).out
+
+
+def test_target_that_the_image_cuts_off_is_said(brain, density, tmp_path, gliocast):
+    affine = affine_of_grid()
+    for path in (brain.white, brain.gray, brain.csf, brain.seg, density):
+        data = np.asarray(nib.load(path).dataobj)
+        edge = int(np.argwhere(np.isin(np.asarray(nib.load(brain.seg).dataobj), (1, 4)))[:, 2].max()) + 2
+        save(path, np.ascontiguousarray(data[:, :, :edge]) if path != brain.seg else data, affine)
+    save(brain.seg, np.ascontiguousarray(np.asarray(nib.load(brain.seg).dataobj)[:, :, :edge]), affine)
+    outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"), "--ptv", 4)
+    assert outcome.code == 0, outcome.err
+    assert "WARNING: the edge of the image cuts off ctv_standard, ptv_standard, ctv_model, ptv_model" in outcome.out
+
+
+def test_plan_keeps_the_traces_of_scans_that_belong_to_its_density(brain, density, tmp_path, gliocast):
+    def planned_scans():
+        assert gliocast(*plan_arguments(brain, tmp_path / "plan"), "--quiet").code == 0
+        said = json.loads((tmp_path / "plan" / "plan.json").read_text())
+        assert said["density"] == sha256(density.read_bytes()).hexdigest()
+        return said["scans"]
+
+    assert planned_scans() == {}
+    image = nib.load(brain.white)
+    scans = {"t1": fingerprint(Volume(image.get_fdata(dtype=np.float32), Grid(image.shape, image.affine)))}
+    content = {"density": sha256(density.read_bytes()).hexdigest(), "scans": scans}
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    assert planned_scans() == scans
+    (tmp_path / "plan.json").write_text(json.dumps({**content, "density": "of another"}))
+    assert planned_scans() == {}
+
+
+def test_dose_on_another_grid_is_refused(brain, tmp_path, refused):
+    affine = affine_of_grid()
+    affine[0, 3] += 1.0
+    save(tmp_path / "dose.nii.gz", np.random.default_rng(0).uniform(0, 2, SHAPE).astype(np.float32), affine)
+    entry = {"kind": "radiotherapy", "start_day": 10, "num_fractions": 3, "dose": "dose.nii.gz", "alpha": 0.06}
+    (tmp_path / "treatments.json").write_text(json.dumps({"treatments": [entry]}))
+    maps = ["--white-matter", brain.white, "--gray-matter", brain.gray, "--days", 60, "--frames", 0, "--quiet"]
+    treated = ["--treatments", tmp_path / "treatments.json"]
+    message = refused("simulate", "--out", tmp_path / "grown", "--seed", *SEED, *maps, *treated)
+    assert "radiotherapy on days 10 to 12: expected the grid of its companions" in message
