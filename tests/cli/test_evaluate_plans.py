@@ -56,6 +56,20 @@ def test_two_sources_of_densities_are_refused(cohort, tmp_path, gliocast):
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--truth", "--method", "laplace"], "--method: expected none beside --density, --density-folder or --truth"),
+        (["--density", "density.nii.gz", "--growth", "mass-effect"], "--growth: expected none beside --density"),
+        (["--density", "density.nii.gz", "--seed", "3"], "--seed: expected none beside --density"),
+        (["--density-folder", ".", "--pressure", "3"], "--pressure: expected none beside --density"),
+        (["--pressure", "3"], "--pressure: expected none beside --growth fisher-kolmogorov, got 3.0"),
+    ],
+)
+def test_options_that_nothing_would_read_are_refused(options, said, cohort, tmp_path, refused):
+    assert said in refused("evaluate", "plans", cohort, "--out", tmp_path / "out", *options)
+
+
 def test_a_cohort_that_nobody_can_be_evaluated_of_ends_in_one_line(cohort, tmp_path, gliocast):
     shutil.rmtree(cohort / "one")
     outcome = gliocast("evaluate", "plans", cohort, "--out", tmp_path / "out", "--quiet")

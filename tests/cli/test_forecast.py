@@ -66,6 +66,21 @@ def test_a_forecast_leaves_a_table_a_record_densities_and_a_picture(results, tmp
     assert (tmp_path / "out" / "forecast.png").stat().st_size > 10_000
 
 
+def test_a_smaller_target_and_another_growth_are_said_however_quiet(results, tmp_path, gliocast):
+    folder = tmp_path / "results"
+    shutil.copytree(results, folder)
+    options = {"diffusivity_ratio": 10.0, "growth": "mass-effect"}
+    (folder / "provenance.json").write_text(json.dumps({"options": options}))
+    arguments = ["forecast", folder, "--out", tmp_path / "out", "--days", "20", "--alpha", "0.06"]
+    outcome = gliocast(*arguments, "--quiet")
+    said = outcome.err.splitlines()
+    assert (outcome.code, len(said)) == (0, 2)
+    assert said[0].startswith("WARNING: THE MODEL'S TARGET IS SMALLER THAN THE GUIDELINE'S")
+    assert said[1] == "WARNING: the run's growth was mass-effect; from the scan on it is taken for fisher-kolmogorov"
+    record = json.loads((tmp_path / "out" / "forecast.json").read_text())
+    assert [f"WARNING: {sentence}" for sentence in record["warnings"]] == said
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

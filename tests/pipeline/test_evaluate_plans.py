@@ -3,21 +3,22 @@
 import csv
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from gliocast.anatomy import AnatomyEstimate, Match
-from gliocast.core import Anatomy, InputError, Silence
-from gliocast.data import Subject, lay_out, write_vectors
+from gliocast.core import Anatomy, InputError, Silence, Volume
+from gliocast.data import Subject, lay_out, read_patient, write_vectors
 from gliocast.data.folders import find_files
 from gliocast.pipeline import Options
 from gliocast.pipeline.evaluate_plans import PlanEvaluationOptions, evaluate_plans
 from gliocast.pipeline.methods import METHODS
 from gliocast.pipeline.patient_folders import list_patients, list_visits
 from gliocast.pipeline.plan_density import DensitySource
+from gliocast.pipeline.plan_origin import origin_of
 from gliocast.planning.recurrence import MEASURES
 
 FILES = DensitySource(file="density.nii.gz")
@@ -148,7 +149,7 @@ def test_a_mask_is_any_recurrence_alone(cohort, tmp_path):
     found = evaluate(cohort, tmp_path / "out")
     assert found.patients["B"].coverage["enhancing"].recurrence_ml is None
     assert found.patients["B"].coverage["any"].recurrence_ml == found.patients["A-00001"].coverage["any"].recurrence_ml
-    assert found.patients["B"].notes == ("the recurrence is a mask: enhancing tumor isn't told apart",)
+    assert "the recurrence is a mask: enhancing tumor isn't told apart" in found.patients["B"].notes
 
 
 def test_an_empty_follow_up_is_no_recurrence(cohort, tmp_path, save_nifti):
@@ -312,3 +313,46 @@ def test_senseless_options_are_refused(choices, message):
 def test_densities_come_from_one_source():
     with pytest.raises(InputError, match="one source, got several"):
         DensitySource(file="density.nii.gz", truth=True)
+
+
+def beside(density, visit):
+    """What `gliocast run` leaves with a density: from which scans it was found."""
+    origin = origin_of(visit, density)
+    (density.parent / "plan.json").write_text(json.dumps(asdict(origin)))
+
+
+def test_a_density_says_from_which_scans_it_was_found_or_a_note_says_that_it_doesn_t(cohort, tmp_path):
+    runs = tmp_path / "runs"
+    for name in ("A-00001", "B"):
+        (runs / name).mkdir(parents=True)
+        shutil.copy(cohort / "B" / "density.nii.gz", runs / name / "density.nii.gz")
+    beside(runs / "B" / "density.nii.gz", read_patient(cohort / "B", labels="brats-2023").visits[0])
+    found = evaluate(cohort, tmp_path / "out", source=DensitySource(folder=runs))
+    note = "the density's file doesn't say from which scans it was found"
+    assert note in found.patients["A-00001"].notes
+    assert note not in found.patients["B"].notes
+
+
+def test_a_density_of_another_patient_leaves_out_whom_it_was_taken_for(cohort, tmp_path):
+    folder = tmp_path / "runs" / "B"
+    folder.mkdir(parents=True)
+    shutil.copy(cohort / "B" / "density.nii.gz", folder / "density.nii.gz")
+    visit = read_patient(cohort / "B", labels="brats-2023").visits[0]
+    generator = np.random.default_rng(0)
+    noise = {
+        name: replace(scan, volume=Volume(generator.permuted(scan.volume.data, axis=1), visit.grid))
+        for name, scan in visit.scans.items()
+    }
+    beside(folder / "density.nii.gz", replace(visit, scans=noise))
+    with pytest.raises(InputError, match="none, for"):
+        evaluate(cohort, tmp_path / "out", source=DensitySource(folder=tmp_path / "runs"))
+    said = json.loads((tmp_path / "out" / "patients" / "B.json").read_text())["left_out"]
+    assert "expected one that was found from the scans of this visit, got scans that look like none of them" in said
+
+
+def test_a_density_that_misses_the_tumor_leaves_its_patient_out(cohort, tmp_path, save_nifti):
+    places = np.argwhere(np.asarray(nib.load(cohort / "B" / "seg.nii.gz").dataobj) > 0)
+    density = np.zeros((56, 64, 50), dtype=np.float32)
+    density[:, :, : places[:, 2].min() - 5] = 0.5
+    save_nifti(cohort / "B" / "density.nii.gz", density)
+    assert "tumor cells where the tumor is segmented" in evaluate(cohort, tmp_path / "out").left_out["B"]

@@ -49,6 +49,7 @@ def segmentation(
 
 @app.command("plans")
 def plans(
+    context: typer.Context,
     cohort: Annotated[Path, typer.Argument(help="Folder of patients with visits, or with *_recurrence.nii.gz files.")],
     out: Annotated[Path, typer.Option(help="Folder for densities, tables and the picture.")],
     protocol: Annotated[
@@ -85,6 +86,12 @@ def plans(
     from gliocast.pipeline.evaluate_plans import PlanEvaluationOptions, evaluate_plans
     from gliocast.pipeline.plan_density import DensitySource
 
+    if density is not None or density_folder is not None or truth:
+        opt.require_unused(
+            context, "method", "growth", "pressure", "seed", beside="--density, --density-folder or --truth"
+        )
+    elif growth != "mass-effect":
+        opt.require_unused(context, "pressure", beside=f"--growth {growth}")
     fit = Options(method=method, growth=growth, tumor_pressure=pressure, seed=seed)
     options = PlanEvaluationOptions(
         protocol=protocol,  # type: ignore[arg-type]

@@ -61,7 +61,26 @@ Subject = Annotated[
 Session = Annotated[
     str | None, typer.Option(help="With --bids, label of the session; that of the scans, if any.", metavar="LABEL")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and WARNINGs.")]
+
+
+def require_unused(context: typer.Context, *names: str, beside: str) -> None:
+    """Raise InputError where an option is given that nothing would read.
+
+    Args:
+        context: of the command.
+        names: of its parameters.
+        beside: what it stands beside, as on the command line.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError(
+                f"--{name.replace('_', '-')}",
+                expected=f"none beside {beside}",
+                got=f"{context.params[name]}",
+                advice="leave one of them out",
+            )
 
 
 def naming(bids: bool, subject: str | None, session: str | None) -> "Naming | None":

@@ -10,16 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, Monitor, Silence
+from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, Monitor, Plan, Silence
 from gliocast.core.treatment import ALPHA, KILL_RATE
 from gliocast.data import Results, file_hash, find_results, read_volume, whole_folder, write_like
 from gliocast.pipeline.maps import read_anatomy, require_fractions
 from gliocast.pipeline.record import write_json
+from gliocast.planning.caution import caution
 from gliocast.planning.forecast import ALPHAS, KILL_RATES, TYPICAL_SPEED, Clock, Forecast, foresee, scenarios
 from gliocast.planning.isoeffect import IsoEffect, compare_targets
 
 #: Densities below this are written as 0 [1].
 _FAINTEST = 1e-6
+
+#: The growth that every scenario is of, as `gliocast run` calls it.
+_GROWTH = "fisher-kolmogorov"
 
 #: Targets of a plan that radiation may aim at.
 TARGETS = ("ctv_standard", "ctv_model")
@@ -84,6 +88,15 @@ class _Results:
     masks: Mapping[str, np.ndarray]
     parameters: Mapping[str, float]
     diffusivity_ratio: float
+    growth: str
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must be read before the scenarios are looked at."""
+        said = list(caution(Plan(self.masks, self.density.grid, margin_mm=float("nan"))))
+        if self.growth != _GROWTH:
+            said.append(f"the run's growth was {self.growth}; from the scan on it is taken for {_GROWTH}")
+        return tuple(said)
 
 
 def forecast_to_folder(
@@ -106,6 +119,8 @@ def forecast_to_folder(
         place = find_results(results)
         found = _read(place)
         outlook = _grow(found, options, monitor)
+        for sentence in found.warnings:
+            monitor.note(f"WARNING: {sentence}")
         monitor.begin("write")
         _write_table(folder / "forecast.csv", outlook)
         densities = _representative(outlook)
@@ -113,7 +128,7 @@ def forecast_to_folder(
             path = folder / name
             data = np.where(each.last.data < _FAINTEST, 0, each.last.data).astype(np.float32)
             write_like(path, data, place.path("density.nii.gz"))
-        write_json(folder / "forecast.json", _record(place, outlook, densities, options))
+        write_json(folder / "forecast.json", _record(place, found, outlook, densities, options))
         from gliocast.report.forecast_figure import save_forecast_picture
 
         save_forecast_picture(
@@ -145,13 +160,14 @@ def _read(results: Results) -> _Results:
         parameters = {name: float(row["mode"]) for name, row in content.items()}
         for name in ("diffusion_length", "growth_number", "flair_threshold"):
             parameters[name]
-        ratio = float(json.loads(record.read_text(encoding="utf-8"))["options"]["diffusivity_ratio"])
+        run_options = json.loads(record.read_text(encoding="utf-8"))["options"]
+        ratio, growth = float(run_options["diffusivity_ratio"]), str(run_options.get("growth", _GROWTH))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             "parameters.json", expected="what gliocast run wrote", got="something else", advice="run it again"
         ) from error
     density = Density(np.clip(volume.data, 0, 1), volume.grid)
-    return _Results(density, anatomy, masks, parameters, ratio)
+    return _Results(density, anatomy, masks, parameters, ratio, growth)
 
 
 def _grow(found: _Results, options: ForecastOptions, monitor: Monitor) -> Outlook:
@@ -213,11 +229,12 @@ def _write_table(path: Path, outlook: Outlook) -> None:
 
 
 def _record(
-    results: Results, outlook: Outlook, densities: Mapping[str, Forecast], options: ForecastOptions
+    results: Results, found: _Results, outlook: Outlook, densities: Mapping[str, Forecast], options: ForecastOptions
 ) -> dict[str, Any]:
     effects = [{**asdict(effect), "course": effect.course.name} for effect in outlook.effects]
     return {
         "notice": RESEARCH_NOTICE,
+        "warnings": list(found.warnings),
         "options": asdict(options),
         "clock": {
             "diffusivity [mm^2/d]": outlook.clock.diffusivity,

@@ -9,12 +9,14 @@ from typing import Any
 from gliocast import __version__
 from gliocast.core import Anatomy, Density, InputError, Silence, Visit
 from gliocast.data import content_key, file_hash, find_results, read_volume, whole_file, write_volume
+from gliocast.data.likeness import ALIKE
 from gliocast.growth import Simulator
 from gliocast.observation import misfit
-from gliocast.pipeline.maps import require_fractions
+from gliocast.pipeline.maps import require_cells, require_fractions
 from gliocast.pipeline.methods import find_method
 from gliocast.pipeline.patient_folders import TRUTH
 from gliocast.pipeline.personalize import Options, fit_outlines, thresholds
+from gliocast.pipeline.plan_origin import find_origin, fingerprints
 
 #: The method that evaluates many patients unless one says otherwise: seconds for each.
 QUICK_METHOD = "morph-infer-network"
@@ -96,10 +98,31 @@ def density_of(
         if session.is_dir():
             places = [session]
         candidates = [*files, *(find_results(place).path(_DENSITY_FILE) for place in places)]
-    return _read(candidates, visit), []
+    path = _find(candidates)
+    density = _read(path, visit)
+    return density, [] if source.truth else _notes_on_origin(path, visit)
 
 
-def _read(candidates: Sequence[Path], visit: Visit) -> Density:
+def _notes_on_origin(path: Path, visit: Visit) -> list[str]:
+    """Nothing where a density was found from the scans of a visit; a word where its file doesn't say of which.
+
+    Raises:
+        InputError: it was found from scans that look like none of these.
+    """
+    alike = find_origin(path).likeness(fingerprints(visit))
+    if alike is None:
+        return ["the density's file doesn't say from which scans it was found"]
+    if alike < ALIKE:
+        raise InputError(
+            "density",
+            expected="one that was found from the scans of this visit",
+            got=f"scans that look like none of them (correlation {alike:.2f}; theirs is above {ALIKE:g})",
+            advice="check which patient the folder belongs to",
+        )
+    return []
+
+
+def _find(candidates: Sequence[Path]) -> Path:
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         raise InputError(
@@ -108,9 +131,19 @@ def _read(candidates: Sequence[Path], visit: Visit) -> Density:
             got="none",
             advice="write it first, or leave it to a method",
         )
+    return path
+
+
+def _read(path: Path, visit: Visit) -> Density:
+    """A density on the grid of a visit, with cells where its tumor is.
+
+    Raises:
+        InputError: it isn't.
+    """
     volume = read_volume(path, "density")
     require_fractions(volume, "density")
     visit.grid.require_same(volume.grid, "density")
+    require_cells(volume, visit.labels)
     return Density(volume.data, volume.grid)
 
 
@@ -121,7 +154,7 @@ def _fitted(options: Options, name: str, visit: Visit, anatomy: Anatomy, folder:
     try:
         known = json.loads(record.read_text(encoding="utf-8"))
         if known["key"] == key:
-            return _read([image], visit), [known["note"]]
+            return _read(image, visit), [known["note"]]
     except (OSError, ValueError, KeyError, TypeError, InputError):
         pass  # absent, damaged or another's: made anew
     density, content = _fit(options, visit, anatomy)
