@@ -15,6 +15,34 @@ if TYPE_CHECKING:
     from gliocast.planning import PlanComparison
 
 
+GuidelineName = Annotated[str, typer.Option(help="estro-eano-2023, eortc-2016 or rtog (two phases).")]
+CTVMargin = Annotated[
+    float | None, typer.Option(help="Margin of the CTV around the GTV [mm]; the guideline's own if not given.")
+]
+PTVMargin = Annotated[float | None, typer.Option(help="Margin of the PTV around the CTV [mm]; 3 if not given.")]
+ModelTarget = Annotated[
+    str, typer.Option(help="The model's target: iso-volume (the CTV's), isodensity, fixed-volume or coverage.")
+]
+Value = Annotated[
+    float | None,
+    typer.Option(help="Density of isodensity, volume of fixed-volume [ml], share of the cells of coverage."),
+]
+Probability = Annotated[
+    float | None, typer.Option(help="Posterior probability that coverage covers its share; 0.95 if not given.")
+]
+Smoothing = Annotated[
+    float | None, typer.Option(help="Smooth the model's target [mm]; its volume stays.", metavar="MM")
+]
+Ventricles = Annotated[
+    float, typer.Option(help="How far margins reach into ventricles [mm]; ESTRO-EANO 2023 allows 5.", metavar="MM")
+]
+Falx = Annotated[Path | None, typer.Option(help="Mask of the falx, as `run` writes it; no margin crosses it.")]
+Tentorium = Annotated[Path | None, typer.Option(help="Mask of the tentorium, likewise.")]
+Samples = Annotated[
+    Path | None, typer.Option(help="Densities of posterior samples, as `run --keep-samples` writes; for coverage.")
+]
+
+
 def plan(
     density: Annotated[Path, typer.Option(help="Tumor-cell density, as `run` and `simulate` write it.")],
     seg: Annotated[Path, typer.Option(help="Tumor segmentation on the same grid.")],
@@ -23,36 +51,17 @@ def plan(
     csf: Annotated[Path, typer.Option(help="Probability of cerebrospinal fluid.")],
     out: Annotated[Path, typer.Option(help="Folder for the target volumes.")] = Path("gliocast-plan"),
     labels: opt.Labels = None,
-    guideline: Annotated[str, typer.Option(help="estro-eano-2023, eortc-2016 or rtog (two phases).")] = (
-        "estro-eano-2023"
-    ),
-    margin: Annotated[
-        float | None, typer.Option(help="Margin of the CTV around the GTV [mm]; the guideline's own if not given.")
-    ] = None,
-    ptv: Annotated[float | None, typer.Option(help="Margin of the PTV around the CTV [mm]; 3 if not given.")] = None,
-    model: Annotated[
-        str, typer.Option(help="The model's target: iso-volume (the CTV's), isodensity, fixed-volume or coverage.")
-    ] = "iso-volume",
-    value: Annotated[
-        float | None,
-        typer.Option(help="Density of isodensity, volume of fixed-volume [ml], share of the cells of coverage."),
-    ] = None,
-    probability: Annotated[
-        float | None, typer.Option(help="Posterior probability that coverage covers its share; 0.95 if not given.")
-    ] = None,
-    smooth: Annotated[
-        float | None, typer.Option(help="Smooth the model's target [mm]; its volume stays.", metavar="MM")
-    ] = None,
-    ventricles: Annotated[
-        float, typer.Option(help="How far margins reach into ventricles [mm]; ESTRO-EANO 2023 allows 5.")
-    ] = 0.0,
-    falx: Annotated[
-        Path | None, typer.Option(help="Mask of the falx, as `run` writes it; no margin crosses it.")
-    ] = None,
-    tentorium: Annotated[Path | None, typer.Option(help="Mask of the tentorium, likewise.")] = None,
-    samples: Annotated[
-        Path | None, typer.Option(help="Densities of posterior samples, as `run --keep-samples` writes; for coverage.")
-    ] = None,
+    guideline: GuidelineName = "estro-eano-2023",
+    margin: CTVMargin = None,
+    ptv: PTVMargin = None,
+    model: ModelTarget = "iso-volume",
+    value: Value = None,
+    probability: Probability = None,
+    smooth: Smoothing = None,
+    ventricles: Ventricles = 0.0,
+    falx: Falx = None,
+    tentorium: Tentorium = None,
+    samples: Samples = None,
     bids: opt.Bids = False,
     subject: opt.Subject = None,
     session: opt.Session = None,
