@@ -81,6 +81,35 @@ def test_a_smaller_target_and_another_growth_are_said_however_quiet(results, tmp
     assert [f"WARNING: {sentence}" for sentence in record["warnings"]] == said
 
 
+def test_coarser_voxels_say_about_the_same_and_densities_lie_on_the_scans_grid(results, tmp_path, gliocast):
+    """On voxels of 5 mm there is nothing to join; those of 4 mm of the scan stay. So it goes on a finer copy."""
+    fine = tmp_path / "fine"
+    fine.mkdir()
+    for path in results.iterdir():
+        if path.suffix == ".gz":
+            image = nib.load(path)
+            data = np.repeat(np.repeat(np.repeat(np.asarray(image.dataobj), 2, 0), 2, 1), 2, 2)
+            grid = Grid(data.shape, np.diag([2.0, 2, 2, 1]))
+            write_volume(fine / path.name, data, grid)
+        else:
+            (fine / path.name).write_bytes(path.read_bytes())
+    tables = []
+    for spacing in ((), ("--spacing", "4")):
+        out = tmp_path / f"out{len(spacing)}"
+        assert gliocast("forecast", fine, "--out", out, "--days", "30", "--alpha", "0.06", *spacing).code == 0
+        with (out / "forecast.csv").open() as file:
+            tables.append(list(csv.DictReader(file)))
+    own, coarse = ([float(row["burden [ml]"]) for row in table] for table in tables)
+    np.testing.assert_allclose(own, coarse, rtol=0.05)
+    assert own != coarse
+    image = nib.load(tmp_path / "out2" / "density_no_treatment_30d.nii.gz")
+    before = nib.load(fine / "density.nii.gz")
+    assert image.shape == before.shape
+    np.testing.assert_array_equal(image.affine, before.affine)
+    assert image.get_fdata().sum() > before.get_fdata().sum()
+    assert json.loads((tmp_path / "out2" / "forecast.json").read_text())["options"]["spacing"] == 4
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -88,6 +117,8 @@ def test_a_smaller_target_and_another_growth_are_said_however_quiet(results, tmp
         (("--days", "40", "--days", "20"), "ascending order"),
         (("--target", "gtv"), "ctv_standard, ctv_model"),
         (("--alpha", "-1"), "alpha"),
+        (("--spacing", "0"), "a width of voxels"),
+        (("--spacing", "nan"), "a width of voxels"),
     ],
 )
 def test_forecasts_that_make_no_sense_are_refused_and_nothing_is_written(options, said, results, tmp_path, refused):

@@ -33,8 +33,8 @@ def clock():
 
 @pytest.fixture(scope="module")
 def possible(anatomy, density):
-    core, target = density.data > 0.6, density.data > 1e-3
-    return list(scenarios(core, target, anatomy, alphas=(0.03, 0.14), kill_rates=(0.1,)))
+    core, dose = density.data > 0.6, target_dose(density.data > 1e-3, anatomy.grid, 1.0)
+    return list(scenarios(core, dose, anatomy, alphas=(0.03, 0.14), kill_rates=(0.1,)))
 
 
 def test_a_clock_has_the_speed_that_it_was_made_of(clock):
@@ -46,24 +46,21 @@ def test_a_clock_has_the_speed_that_it_was_made_of(clock):
 def test_growth_goes_on_from_the_scan_as_if_there_had_been_none(anatomy, density):
     """The scan is day 200 of a growth that is known; so is day 280."""
     clock = Clock(0.1, 0.03, 200.0)
-    (untreated,) = [
-        each
-        for each in scenarios(density.data > 0.6, density.data > 0.1, anatomy, alphas=(0.06,), kill_rates=(0.1,))
-        if each.name == "no treatment"
-    ]
-    found = foresee(density, anatomy, clock, untreated, days=DAYS, visible=0.2)
+    untreated = next(scenarios(density.data > 0.6, density.data, anatomy, alphas=(0.06,), kill_rates=(0.1,)))
+    assert untreated.name == "no treatment"
+    found, last = foresee(density, anatomy, clock, untreated, days=DAYS, visible=0.2)
     later = Simulator(backend="numba-single")((0.1, 0.03, 45, 45, 45), anatomy, days=[280.0])[0]
     assert found.burden_ml[0] == pytest.approx(density.burden() / 1000)
     assert found.burden_ml[-1] == pytest.approx(later.burden() / 1000, rel=0.01)
-    np.testing.assert_allclose(found.last.data, later.data, atol=0.02)
+    np.testing.assert_allclose(last.data, later.data, atol=0.02)
     assert set(DAYS) <= set(found.days.tolist())
     assert (np.diff(found.burden_ml) > 0).all()
     assert found.visible_ml[-1] == pytest.approx(later.volume_above(0.2) / 1000, rel=0.05)
 
 
 def test_every_scenario_leaves_less_than_none(anatomy, density, clock, possible):
-    found = [foresee(density, anatomy, clock, each, days=DAYS, visible=0.2) for each in possible]
-    ends = {(each.scenario.name, *each.scenario.sensitivity.values()): each.burden_ml[-1] for each in found}
+    found = [foresee(density, anatomy, clock, each, days=DAYS, visible=0.2)[0] for each in possible]
+    ends = {(each.name, *each.sensitivity.values()): each.burden_ml[-1] for each in found}
     untreated = ends.pop(("no treatment",))
     assert len(ends) == 8
     assert all(end < untreated for end in ends.values())
@@ -84,6 +81,18 @@ def test_surgery_takes_the_gross_tumor_and_radiation_aims_at_the_target(density,
     assert (entry.dose.data[density.data > 1e-3] == 40).all()
 
 
+def test_a_scenario_tells_what_is_done_on_which_day(possible):
+    given = {each.name: each.given for each in possible}
+    assert given["no treatment"] == {}
+    assert given["resection"] == {"resection": (7.0,)}
+    assert len(given["60 Gy in 30"]["radiotherapy"]) == 30
+    everything = given["surgery, 60 Gy, temozolomide"]
+    assert list(everything) == ["resection", "radiotherapy", "chemotherapy"]
+    assert everything["radiotherapy"][0] == 35.0
+    assert list(everything["chemotherapy"]) == sorted(everything["chemotherapy"])
+    assert len(everything["chemotherapy"]) == 42 + 30
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [({"alphas": ()}, "a number or more"), ({"kill_rates": ()}, "a number or more"), ({"alphas": (-1.0,)}, "alpha")],
@@ -91,13 +100,18 @@ def test_surgery_takes_the_gross_tumor_and_radiation_aims_at_the_target(density,
 def test_scenarios_without_sensitivities_are_refused(anatomy, density, change, said):
     choices = {"alphas": (0.06,), "kill_rates": (0.1,), **change}
     with pytest.raises(InputError, match=said):
-        list(scenarios(density.data > 0.6, density.data > 0.1, anatomy, **choices))
+        list(scenarios(density.data > 0.6, density.data, anatomy, **choices))
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_speed_that_is_none_is_refused(speed):
     with pytest.raises(InputError, match="positive speed"):
         Clock.of_speed(speed, diffusion_length=4.5, growth_number=2.4)
+
+
+def test_a_shape_that_is_none_has_no_clock():
+    with pytest.raises(InputError, match="positive diffusion length"):
+        Clock.of_speed(0.1, diffusion_length=0.0, growth_number=2.4)
 
 
 def test_a_dose_is_the_prescription_inside_and_falls_off_around(anatomy):

@@ -15,9 +15,7 @@ def forecast(
     out: Annotated[Path, typer.Option(help="Folder for tables, densities and the picture.")] = Path(
         "gliocast-forecast"
     ),
-    speed: Annotated[
-        float, typer.Option(help="Speed of the front [mm/d], which one scan doesn't tell; 0.02 to 0.5 is typical.")
-    ] = 0.1,
+    speed: opt.Speed = 0.1,
     days: Annotated[
         list[float] | None, typer.Option(help="Day after the scan to look at; as often as needed.", show_default=False)
     ] = None,
@@ -28,10 +26,15 @@ def forecast(
         list[float] | None,
         typer.Option(help="Radiosensitivity [1/Gy]; as often as needed. By default 0.03, 0.065 and 0.14."),
     ] = None,
+    spacing: Annotated[
+        float | None,
+        typer.Option(help="About how wide voxels are that growth is solved on [mm]; the scan's own if not given."),
+    ] = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Grow on from a fitted scan: no treatment, resection, 60 Gy in 30, 40 Gy in 15, temozolomide, all of it."""
-    from gliocast.pipeline.forecast import ForecastOptions, forecast_to_folder
+    from gliocast.pipeline.forecast import forecast_to_folder
+    from gliocast.pipeline.look_ahead import ForecastOptions
 
     defaults = ForecastOptions()
     options = ForecastOptions(
@@ -39,6 +42,7 @@ def forecast(
         days=tuple(days) if days else defaults.days,
         target=target,
         alphas=tuple(alpha) if alpha else defaults.alphas,
+        spacing=spacing,
     )
     with watching(quiet=quiet) as watcher:
         outlook = forecast_to_folder(results, out, options=options, monitor=watcher)
@@ -49,8 +53,8 @@ def forecast(
             f"age {clock.age_days:.0f} d at the scan"
         )
         for each in outlook.forecasts:
-            assumed = ", ".join(f"{symbol} {value:g}" for symbol, value in each.scenario.sensitivity.items())
-            name = each.scenario.name + (f" ({assumed})" if assumed else "")
+            assumed = ", ".join(f"{symbol} {value:g}" for symbol, value in each.sensitivity.items())
+            name = each.name + (f" ({assumed})" if assumed else "")
             print(f"{name}: burden {each.burden_ml[0]:.1f} ml, {each.burden_ml[-1]:.3g} ml after {last:g} d")
         print(f"forecast: {out.resolve()}")
         print(RESEARCH_NOTICE)

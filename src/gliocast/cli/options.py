@@ -61,6 +61,13 @@ Subject = Annotated[
 Session = Annotated[
     str | None, typer.Option(help="With --bids, label of the session; that of the scans, if any.", metavar="LABEL")
 ]
+Forecasts = Annotated[
+    bool,
+    typer.Option("--forecast/--no-forecast", help="The report looks ahead, untreated and under treatment (seconds)."),
+]
+Speed = Annotated[
+    float, typer.Option(help="Speed of the front [mm/d], which one scan doesn't tell; 0.02 to 0.5 is typical.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and WARNINGs.")]
 
 

@@ -2,101 +2,30 @@
 
 import csv
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, Monitor, Plan, Silence
-from gliocast.core.treatment import ALPHA, KILL_RATE
+from gliocast.anatomy.mobility import is_tissue
+from gliocast.core import RESEARCH_NOTICE, Density, InputError, Monitor, Plan, Silence
 from gliocast.data import Results, file_hash, find_results, read_volume, whole_folder, write_like
+from gliocast.pipeline.look_ahead import NEEDED, TARGETS, Fitted, ForecastOptions, look_ahead
 from gliocast.pipeline.maps import read_anatomy, require_fractions
 from gliocast.pipeline.record import write_json
 from gliocast.planning.caution import caution
-from gliocast.planning.forecast import ALPHAS, KILL_RATES, TYPICAL_SPEED, Clock, Forecast, foresee, scenarios
 from gliocast.planning.isoeffect import IsoEffect, compare_targets
+from gliocast.planning.outlook import Outlook
+from gliocast.problem.maps import interpolated
 
 #: Densities below this are written as 0 [1].
 _FAINTEST = 1e-6
 
 #: The growth that every scenario is of, as `gliocast run` calls it.
 _GROWTH = "fisher-kolmogorov"
-
-#: Targets of a plan that radiation may aim at.
-TARGETS = ("ctv_standard", "ctv_model")
-
-
-@dataclass(frozen=True)
-class ForecastOptions:
-    """What is assumed; saved beside the results.
-
-    Args:
-        speed: of the front, 2 sqrt(D_w rho), which one scan doesn't tell [mm/d].
-        days: after the scan [d].
-        target: what radiation aims at in the scenarios, one of `TARGETS`.
-        alphas: linear radiosensitivities [1/Gy].
-        kill_rates: of temozolomide after a daily dose [1/d].
-    """
-
-    speed: float = TYPICAL_SPEED
-    days: tuple[float, ...] = (30.0, 60.0, 90.0, 120.0, 150.0, 180.0)
-    target: str = "ctv_standard"
-    alphas: tuple[float, ...] = ALPHAS
-    kill_rates: tuple[float, ...] = KILL_RATES
-
-    def __post_init__(self) -> None:
-        if self.target not in TARGETS:
-            raise InputError("target", expected=f"one of {', '.join(TARGETS)}", got=self.target, advice="pick one")
-        if not self.days or any(not 0 < day < 3650 for day in self.days) or list(self.days) != sorted(set(self.days)):
-            raise InputError(
-                "days",
-                expected="days after the scan in ascending order, below ten years",
-                got=", ".join(f"{day:g}" for day in self.days) or "none",
-                advice="pass each once with --days",
-            )
-        for name in ("alphas", "kill_rates"):
-            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
-        for parameter, values in ((ALPHA, self.alphas), (KILL_RATE, self.kill_rates)):
-            for value in values:
-                parameter.require(value)
-
-
-@dataclass(frozen=True, eq=False)
-class Outlook:
-    """All that is forecast for a patient.
-
-    Args:
-        clock: rates per day that were assumed.
-        forecasts: a scenario each.
-        effects: of the model's target against the standard one, a course and an alpha each.
-    """
-
-    clock: Clock
-    forecasts: tuple[Forecast, ...]
-    effects: tuple[IsoEffect, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Results:
-    """What a run left in its folder."""
-
-    density: Density
-    anatomy: Anatomy
-    masks: Mapping[str, np.ndarray]
-    parameters: Mapping[str, float]
-    diffusivity_ratio: float
-    growth: str
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What must be read before the scenarios are looked at."""
-        said = list(caution(Plan(self.masks, self.density.grid, margin_mm=float("nan"))))
-        if self.growth != _GROWTH:
-            said.append(f"the run's growth was {self.growth}; from the scan on it is taken for {_GROWTH}")
-        return tuple(said)
 
 
 def forecast_to_folder(
@@ -117,27 +46,28 @@ def forecast_to_folder(
     with whole_folder(out) as folder:
         monitor.begin("read")
         place = find_results(results)
-        found = _read(place)
-        outlook = _grow(found, options, monitor)
-        for sentence in found.warnings:
+        fitted, warnings = _read(place)
+        monitor.begin("forecast")
+        outlook = look_ahead(fitted, options, done=monitor.advance)
+        standard, model = (fitted.masks[name] for name in TARGETS)
+        effects = compare_targets(fitted.density, standard, model, alphas=options.alphas)
+        for sentence in warnings:
             monitor.note(f"WARNING: {sentence}")
         monitor.begin("write")
         _write_table(folder / "forecast.csv", outlook)
-        densities = _representative(outlook)
-        for name, each in densities.items():
-            path = folder / name
-            data = np.where(each.last.data < _FAINTEST, 0, each.last.data).astype(np.float32)
-            write_like(path, data, place.path("density.nii.gz"))
-        write_json(folder / "forecast.json", _record(place, found, outlook, densities, options))
+        names = {name: f"density_{_file_name(name)}_{outlook.last_day:g}d.nii.gz" for name in outlook.densities}
+        for name, density in outlook.densities.items():
+            _write_density(folder / names[name], density, fitted, place)
+        record = _record(place, outlook, effects, names, options)
+        write_json(folder / "forecast.json", {**record, "warnings": list(warnings)})
         from gliocast.report.forecast_figure import save_forecast_picture
 
-        save_forecast_picture(
-            folder / "forecast.png", outlook.forecasts, outlook.effects, speed=options.speed, target=options.target
-        )
+        save_forecast_picture(folder / "forecast.png", outlook, effects)
     return outlook
 
 
-def _read(results: Results) -> _Results:
+def _read(results: Results) -> tuple[Fitted, tuple[str, ...]]:
+    """What a run left in its folder, and what must be read before the scenarios are looked at."""
     names = ("density", *TARGETS, "gtv", "white_matter", "gray_matter", "csf")
     paths = {name: results.path(f"{name}.nii.gz") for name in names}
     table, record = results.path("parameters.json"), results.path("provenance.json")
@@ -158,7 +88,7 @@ def _read(results: Results) -> _Results:
     try:
         content = json.loads(table.read_text(encoding="utf-8"))["parameters"]
         parameters = {name: float(row["mode"]) for name, row in content.items()}
-        for name in ("diffusion_length", "growth_number", "flair_threshold"):
+        for name in NEEDED:
             parameters[name]
         run_options = json.loads(record.read_text(encoding="utf-8"))["options"]
         ratio, growth = float(run_options["diffusivity_ratio"]), str(run_options.get("growth", _GROWTH))
@@ -167,51 +97,19 @@ def _read(results: Results) -> _Results:
             "parameters.json", expected="what gliocast run wrote", got="something else", advice="run it again"
         ) from error
     density = Density(np.clip(volume.data, 0, 1), volume.grid)
-    return _Results(density, anatomy, masks, parameters, ratio, growth)
+    fitted = Fitted(density, anatomy, masks, parameters, ratio)
+    said = list(caution(Plan(masks, volume.grid, margin_mm=float("nan"))))
+    if growth != _GROWTH:
+        said.append(f"the run's growth was {growth}; from the scan on it is taken for {_GROWTH}")
+    return fitted, tuple(said)
 
 
-def _grow(found: _Results, options: ForecastOptions, monitor: Monitor) -> Outlook:
-    clock = Clock.of_speed(
-        options.speed,
-        diffusion_length=found.parameters["diffusion_length"],
-        growth_number=found.parameters["growth_number"],
-    )
-    monitor.begin("forecast")
-    possible = list(
-        scenarios(
-            found.masks["gtv"],
-            found.masks[options.target],
-            found.anatomy,
-            alphas=options.alphas,
-            kill_rates=options.kill_rates,
-        )
-    )
-    forecasts = []
-    for done, scenario in enumerate(possible):
-        forecasts.append(
-            foresee(
-                found.density,
-                found.anatomy,
-                clock,
-                scenario,
-                days=options.days,
-                visible=found.parameters["flair_threshold"],
-                diffusivity_ratio=found.diffusivity_ratio,
-            )
-        )
-        monitor.advance((done + 1) / len(possible))
-    standard, model = (found.masks[name] for name in TARGETS)
-    effects = compare_targets(found.density, standard, model, alphas=options.alphas)
-    return Outlook(clock, tuple(forecasts), effects)
-
-
-def _representative(outlook: Outlook) -> dict[str, Forecast]:
-    """Of each scenario the one in the middle of what is assumed, by the name of its file."""
-    by_name: dict[str, list[Forecast]] = {}
-    for each in outlook.forecasts:
-        by_name.setdefault(each.scenario.name, []).append(each)
-    middle = {name: several[len(several) // 2] for name, several in by_name.items()}
-    return {f"density_{_file_name(name)}_{each.days[-1]:g}d.nii.gz": each for name, each in middle.items()}
+def _write_density(path: Path, density: Density, fitted: Fitted, results: Results) -> None:
+    """On the scan's grid, whichever it was solved on."""
+    data, onto = density.data, fitted.anatomy
+    if density.grid != onto.grid:
+        data = np.where(is_tissue(onto), interpolated(data, density.grid, onto.grid), 0)
+    write_like(path, np.where(data < _FAINTEST, 0, data).astype(np.float32), results.path("density.nii.gz"))
 
 
 def _file_name(name: str) -> str:
@@ -223,18 +121,21 @@ def _write_table(path: Path, outlook: Outlook) -> None:
         writer = csv.writer(file)
         writer.writerow(["scenario", "alpha [1/Gy]", "kappa [1/d]", "day", "burden [ml]", "visible [ml]"])
         for each in outlook.forecasts:
-            assumed = [each.scenario.sensitivity.get(symbol, "") for symbol in ("alpha", "kappa")]
+            assumed = [each.sensitivity.get(symbol, "") for symbol in ("alpha", "kappa")]
             for day, burden, visible in zip(each.days, each.burden_ml, each.visible_ml, strict=True):
-                writer.writerow([each.scenario.name, *assumed, f"{day:g}", f"{burden:.6g}", f"{visible:.6g}"])
+                writer.writerow([each.name, *assumed, f"{day:g}", f"{burden:.6g}", f"{visible:.6g}"])
 
 
 def _record(
-    results: Results, found: _Results, outlook: Outlook, densities: Mapping[str, Forecast], options: ForecastOptions
+    results: Results,
+    outlook: Outlook,
+    effects: Sequence[IsoEffect],
+    names: Mapping[str, str],
+    options: ForecastOptions,
 ) -> dict[str, Any]:
-    effects = [{**asdict(effect), "course": effect.course.name} for effect in outlook.effects]
+    rows = [{**asdict(effect), "course": effect.course.name} for effect in effects]
     return {
         "notice": RESEARCH_NOTICE,
-        "warnings": list(found.warnings),
         "options": asdict(options),
         "clock": {
             "diffusivity [mm^2/d]": outlook.clock.diffusivity,
@@ -243,9 +144,9 @@ def _record(
         },
         "isoeffect": [
             {name: None if value != value else value for name, value in effect.items()}  # JSON has no nan
-            for effect in effects
+            for effect in rows
         ],
-        "densities": {name: dict(each.scenario.sensitivity) for name, each in densities.items()},
+        "densities": {file: dict(outlook.middle(name).sensitivity) for name, file in names.items()},
         "versions": {"gliocast": version("gliocast")},
         "inputs": {name: file_hash(results.path(name)) for name in ("density.nii.gz", "parameters.json")},
     }

@@ -13,7 +13,7 @@ Source: Rockne et al., Phys. Med. Biol. 55 (2010); days and doses of Stupp et al
 et al., J. Clin. Oncol. 22 (2004).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +31,8 @@ from gliocast.core import (
     weekday_fractions,
 )
 from gliocast.core.treatment import ALPHA, KILL_RATE
+from gliocast.core.volume import MM3_PER_ML
 from gliocast.growth import DensityMap, FisherKolmogorov, Simulator
-from gliocast.growth.dose import target_dose
 
 #: Speed of the front that is assumed where none is given [mm/d]; untreated glioblastomas advance 0.02 to 0.5.
 TYPICAL_SPEED = 0.1
@@ -51,6 +51,17 @@ _AFTER_FRACTION, _PAUSE = 0.1, 28.0
 
 #: Days between points of a curve, beside those that are asked for [d]; relative L2 error of time stepping [1].
 _LOOK_EVERY, _ACCURACY = 3.5, 1e-2
+
+
+def require_speed(speed: float) -> None:
+    """Raise InputError unless a front can have this speed [mm/d]."""
+    if not (speed > 0 and np.isfinite(speed)):
+        raise InputError(
+            "speed",
+            expected="a positive speed of the front [mm/d]",
+            got=f"{speed:g}",
+            advice=f"leave it out for {TYPICAL_SPEED:g}, or take it from two scans",
+        )
 
 
 @dataclass(frozen=True)
@@ -74,12 +85,13 @@ class Clock:
         Raises:
             InputError: one of them isn't positive.
         """
-        if not (speed > 0 and diffusion_length > 0 and growth_number > 0 and np.isfinite(speed)):
+        require_speed(speed)
+        if not (diffusion_length > 0 and growth_number > 0):
             raise InputError(
-                "speed",
-                expected="a positive speed of the front [mm/d]",
-                got=f"{speed:g} mm/d for lengths of {diffusion_length:g} mm and {growth_number:g}",
-                advice=f"leave it out for {TYPICAL_SPEED:g}, or take it from two scans",
+                "clock",
+                expected="a positive diffusion length [mm] and growth number",
+                got=f"{diffusion_length:g} mm and {growth_number:g}",
+                advice="take them from a fit",
             )
         ratio = diffusion_length / growth_number
         return cls(speed * ratio / 2, speed / (2 * ratio), 2 * diffusion_length * growth_number / speed)
@@ -116,40 +128,50 @@ class Scenario:
     treatments: Treatments
     sensitivity: Mapping[str, float]
 
+    @property
+    def given(self) -> dict[str, tuple[float, ...]]:
+        """Days on which something is done [d], by the kind of treatment, such as "radiotherapy"."""
+        days: dict[str, tuple[float, ...]] = {}
+        for treatment in self.treatments:
+            days[treatment.kind] = tuple(sorted({*days.get(treatment.kind, ()), *treatment.days}))
+        return days
+
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """One scenario's future.
+    """One scenario's future in numbers.
 
     Args:
-        scenario: what is done.
+        name: of the scenario.
+        sensitivity: what it assumes of cells, by symbol.
+        given: days on which something is done [d], by the kind of treatment.
         days: after the scan, ascending [d].
         burden_ml: integral of the density on each of them [ml].
         visible_ml: volume above the density that FLAIR shows on each of them [ml].
-        last: density on the last day.
     """
 
-    scenario: Scenario
+    name: str
+    sensitivity: Mapping[str, float]
+    given: Mapping[str, tuple[float, ...]]
     days: np.ndarray
     burden_ml: np.ndarray
     visible_ml: np.ndarray
-    last: Density
 
 
 def scenarios(
-    gtv: np.ndarray, target: np.ndarray, anatomy: Anatomy, *, alphas: Sequence[float], kill_rates: Sequence[float]
+    gtv: np.ndarray, dose: np.ndarray, anatomy: Anatomy, *, alphas: Sequence[float], kill_rates: Sequence[float]
 ) -> Iterator[Scenario]:
     """No treatment, resection, both courses, a drug, and all of standard care; each sensitivity one by one.
 
     Args:
         gtv: gross tumor volume, which surgery takes out, bool, shape of the anatomy's grid.
-        target: volume that radiation aims at, bool.
+        dose: of radiation relative to its prescription [1], shape of the grid: `target_dose` of a target and 1 Gy.
         anatomy: tissue.
         alphas: linear radiosensitivities [1/Gy].
         kill_rates: of temozolomide after a daily dose [1/d].
 
     Raises:
-        InputError: there is no sensitivity, or a mask is empty.
+        InputError: there is no sensitivity, no gross tumor, or no dose.
     """
     for name, values, parameter in (("alpha", alphas, ALPHA), ("kill rate", kill_rates, KILL_RATE)):
         if not values:
@@ -161,21 +183,21 @@ def scenarios(
     yield Scenario("no treatment", Treatments(), {})
     yield Scenario("resection", Treatments((surgery,)), {})
     for course in COURSES:
-        dose = Volume(target_dose(target, grid, course.dose_gy), grid)
+        given_dose = Volume(np.float32(course.dose_gy) * dose, grid)
         for alpha in alphas:
             days = weekday_fractions(_FIRST_FRACTION, course.num_fractions)
-            yield Scenario(course.name, Treatments((Radiotherapy(dose, days, alpha),)), {"alpha": alpha})
+            yield Scenario(course.name, Treatments((Radiotherapy(given_dose, days, alpha),)), {"alpha": alpha})
     for rate in kill_rates:
         drug = adjuvant_temozolomide(_FIRST_FRACTION, kill_rate=rate)
         yield Scenario("temozolomide", Treatments((drug,)), {"kappa": rate})
     standard = COURSES[0]
-    dose = Volume(target_dose(target, grid, standard.dose_gy), grid)
+    standard_dose = Volume(np.float32(standard.dose_gy) * dose, grid)
     days = weekday_fractions(_AFTER_SURGERY, standard.num_fractions)
     middle = sorted(kill_rates)[len(kill_rates) // 2]
     for alpha in alphas:
         given = (
             surgery,
-            Radiotherapy(dose, days, alpha),
+            Radiotherapy(standard_dose, days, alpha),
             concomitant_temozolomide(days[0] + _AFTER_FRACTION, kill_rate=middle),
             adjuvant_temozolomide(days[-1] + _PAUSE, kill_rate=middle),
         )
@@ -191,9 +213,8 @@ def foresee(
     days: Sequence[float],
     visible: float,
     diffusivity_ratio: float = 10.0,
-    progress: Callable[[float], None] | None = None,
-) -> Forecast:
-    """Grow on from the scan under a scenario.
+) -> tuple[Forecast, Density]:
+    """Grow on from the scan under a scenario, on one thread; the forecast, and the density on the last day.
 
     Args:
         density: at the scan, on the anatomy's grid.
@@ -203,17 +224,17 @@ def foresee(
         days: when to look, positive and ascending [d].
         visible: density from which on FLAIR shows tumor [1].
         diffusivity_ratio: white over gray matter [1].
-        progress: called with the share that is done.
 
     Raises:
         InputError: days out of order, no density, grids that differ.
+        ConvergenceError: so many time steps that a unit must be wrong.
     """
     simulator = Simulator(
         FisherKolmogorov(diffusivity_ratio),
         start=DensityMap(density),
         treatments=scenario.treatments if len(scenario.treatments) else None,
         accuracy=_ACCURACY,
-        progress=progress,
+        backend="numba-single",
     )
     looks = sorted({*days, *np.arange(_LOOK_EVERY, days[-1], _LOOK_EVERY).tolist()})
     burden, visible_ml = [density.burden()], [density.volume_above(visible)]
@@ -222,4 +243,12 @@ def foresee(
         last = snapshot.density
         burden.append(last.burden())
         visible_ml.append(last.volume_above(visible))
-    return Forecast(scenario, np.array([0.0, *looks]), np.array(burden) / 1000, np.array(visible_ml) / 1000, last)
+    forecast = Forecast(
+        scenario.name,
+        scenario.sensitivity,
+        scenario.given,
+        np.array([0.0, *looks]),
+        np.array(burden) / MM3_PER_ML,
+        np.array(visible_ml) / MM3_PER_ML,
+    )
+    return forecast, last

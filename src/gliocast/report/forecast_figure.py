@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from gliocast.core import RESEARCH_NOTICE
 from gliocast.planning.forecast import Forecast
 from gliocast.planning.isoeffect import IsoEffect
+from gliocast.planning.outlook import Outlook
 from gliocast.report.style import (
     BLUE,
     FAINT,
@@ -43,21 +44,14 @@ _SYMBOLS = {"alpha": "\N{GREEK SMALL LETTER ALPHA}", "kappa": "\N{GREEK SMALL LE
 _LEAST_ML = 1e-6
 
 
-def forecast_figure(
-    forecasts: Sequence[Forecast], effects: Sequence[IsoEffect], *, speed: float, target: str
-) -> Figure:
+def forecast_figure(outlook: Outlook, effects: Sequence[IsoEffect]) -> Figure:
     """Burden of every scenario over time beside no treatment, with the band of what is assumed; what targets leave.
 
     Args:
-        forecasts: scenarios, several of one name for several sensitivities; the first is no treatment.
+        outlook: what is forecast.
         effects: of the model's target against the standard one.
-        speed: of the front that was assumed [mm/d].
-        target: that radiation aims at in the scenarios, ``ctv_standard`` or ``ctv_model``.
     """
-    by_name: dict[str, list[Forecast]] = {}
-    for each in forecasts:
-        by_name.setdefault(each.scenario.name, []).append(each)
-    untreated, *treated = by_name
+    untreated, *treated = outlook.names
     rows = -(-len(treated) // _COLUMNS)
     figure = Figure(figsize=(PAGE_WIDTH_IN, 0.9 + 2.0 * rows))
     height = figure.get_figheight()
@@ -67,7 +61,7 @@ def forecast_figure(
     parts = whole[0].subgridspec(rows, _COLUMNS, hspace=0.42, wspace=0.12)
     panels = parts.subplots(sharex=True, sharey=True, squeeze=False)
     for axes, name, color in zip(panels.flat, treated, _COLORS, strict=False):
-        _draw_future(axes, by_name[name], by_name[untreated][0], name, color)
+        _draw_future(axes, outlook.of(name), outlook.middle(untreated), name, color)
     for axes in panels.flat[len(treated) :]:
         axes.set_visible(False)
     for row in panels:
@@ -76,20 +70,17 @@ def forecast_figure(
         axes.set_xlabel("days after the scan")
         axes.tick_params(labelbottom=True)
     _draw_plans(figure.add_subplot(whole[1]), effects)
-    figure.text(
-        0.075, 0.95, f"expected tumor burden, front at {speed:g} mm/d, {_TARGETS[target]}", fontsize=10.5, color=INK
-    )
+    title = f"expected tumor burden, front at {outlook.speed:g} mm/d, {_TARGETS[outlook.target]}"
+    figure.text(0.075, 0.95, title, fontsize=10.5, color=INK)
     figure.text(0.7, 0.95, "left by a course, equal integral dose", fontsize=10.5, color=INK)
     figure.text(0.075, 0.015, f"ml at carrying capacity. {RESEARCH_NOTICE}", color=FAINT, fontsize=7.5)
     return figure
 
 
-def save_forecast_picture(
-    path: Path, forecasts: Sequence[Forecast], effects: Sequence[IsoEffect], *, speed: float, target: str
-) -> None:
+def save_forecast_picture(path: Path, outlook: Outlook, effects: Sequence[IsoEffect]) -> None:
     """Draw and write a PNG; arguments as `forecast_figure` has them."""
     with figure_style():
-        path.write_bytes(to_png(forecast_figure(forecasts, effects, speed=speed, target=target)))
+        path.write_bytes(to_png(forecast_figure(outlook, effects)))
 
 
 def _draw_future(axes: Axes, several: Sequence[Forecast], untreated: Forecast, name: str, color: str) -> None:
@@ -98,12 +89,12 @@ def _draw_future(axes: Axes, several: Sequence[Forecast], untreated: Forecast, n
     curves = np.stack([each.burden_ml for each in several]).clip(_LEAST_ML)
     days = several[0].days
     axes.fill_between(days, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.12, linewidth=0)
-    varied = [s for s in _SYMBOLS if len({each.scenario.sensitivity.get(s) for each in several}) > 1]
+    varied = [s for s in _SYMBOLS if len({each.sensitivity.get(s) for each in several}) > 1]
     last = np.inf
     for number, (each, curve) in enumerate(zip(several, curves, strict=True)):
         axes.plot(days, curve, color=color, linewidth=2.0 if number == len(curves) // 2 else 0.9)
         if varied and curve[-1] < last / _APART:
-            text = ", ".join(f"{_SYMBOLS[symbol]} {each.scenario.sensitivity[symbol]:g}" for symbol in varied)
+            text = ", ".join(f"{_SYMBOLS[symbol]} {each.sensitivity[symbol]:g}" for symbol in varied)
             end = (float(days[-1]), float(curve[-1]))
             axes.annotate(text, end, (-2, 3), textcoords="offset points", ha="right", fontsize=7, color=color)
             last = curve[-1]
