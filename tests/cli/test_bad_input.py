@@ -292,6 +292,19 @@ def test_wrong_option_value_is_refused(option, value, said, small_patient_folder
     assert said in refused("run", small_patient_folder, option, value, "--quiet")
 
 
+@pytest.mark.parametrize("verb", [("run",), ("cohort", "run")])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--pressure", "3"), "--pressure: expected none beside --growth fisher-kolmogorov"),
+        (("--no-forecast", "--speed", "0.2"), "--speed: expected none beside --no-forecast"),
+    ],
+)
+def test_option_that_nothing_reads_is_refused(verb, options, said, small_patient_folder, tmp_path, refused):
+    place = small_patient_folder if verb == ("run",) else small_patient_folder.parent
+    assert said in refused(*verb, place, "--out", tmp_path / "out", *options, "--quiet")
+
+
 def test_folder_and_files_together_are_refused(small_patient_folder, refused):
     message = refused("run", small_patient_folder, "--t1", small_patient_folder / "t1.nii.gz", "--quiet")
     assert "got both; give one or the other" in message

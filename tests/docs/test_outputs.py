@@ -103,7 +103,7 @@ def results(small_patient_template, tmp_path_factory):
     digital = DigitalPatient(patient, TRUTH, findings.anatomy.anatomy, findings.density)
 
     def stages(patient, options, monitor):
-        for stage in ("anatomy", "fit", "density", "plan"):
+        for stage in ("anatomy", "fit", "density", "plan", "forecast"):
             monitor.begin(stage)
         return findings
 
@@ -190,7 +190,7 @@ def test_images_have_the_dtype_and_the_geometry_that_the_page_says(results, smal
 def test_provenance_holds_the_options_stages_and_inputs_that_the_page_names(results):
     content = json.loads((results / "run" / "provenance.json").read_text(encoding="utf-8"))
     assert content["options"] == asdict(deliver.Options())
-    assert list(content["seconds"]) == ["read", "anatomy", "fit", "density", "plan", "write", "report"]
+    assert list(content["seconds"]) == ["read", "anatomy", "fit", "density", "plan", "forecast", "write", "report"]
     assert set(content["inputs"]) == {*MODALITIES, "seg"}
     assert isinstance(content["warnings"], list)
 

@@ -150,7 +150,7 @@ def test_log_says_what_was_understood_and_how_long_it_took(first):
     assert "orientation LPS" in said
     assert "warning: labels 1, 2, 4 taken as brats-2021" in said
     assert "internal error" not in said
-    for stage in ("read", "anatomy", "fit", "density", "plan", "write", "report"):
+    for stage in ("read", "anatomy", "fit", "density", "plan", "forecast", "write", "report"):
         assert re.search(rf"^{stage} +[\d.]+ s$", said, re.MULTILINE), stage
 
 
@@ -257,6 +257,8 @@ def test_provenance_is_enough_to_repeat_the_run(first, patient_folder):
         "resume": True,
         "barriers": True,
         "keep_samples": False,
+        "forecast": True,
+        "speed": 0.1,
     }
     assert record["label_schema"] == "brats-2021"
     endings = {"t1": "t1", "t1c": "t1ce", "t2": "t2", "flair": "flair", "seg": "seg"}
@@ -273,6 +275,13 @@ def test_report_is_one_file_that_needs_no_other(first):
     page = re.sub("<script>.*?</script>", "", page, flags=re.DOTALL)  # its policy lets them request nothing
     assert re.findall(r"""(?:src|href)\s*=\s*(?!["']?(?:data:|#)).{20}""", page) == []
     assert re.findall(r"""url\((?!["']?data:).{20}""", page) == []
+
+
+def test_report_looks_ahead(first):
+    page = (first.out / "report.html").read_text(encoding="utf-8")
+    assert '<figure id="outlook">' in page
+    assert "A front of 0.1 mm/d is assumed" in page
+    assert (first.out / "figures" / "outlook.png").is_file()
 
 
 def test_report_is_made_again_from_what_was_saved(first, tmp_path):

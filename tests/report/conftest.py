@@ -20,9 +20,12 @@ from gliocast.core import (
     Scan,
     Visit,
     Volume,
+    block_mean,
 )
 from gliocast.inference import IndependentPrior
 from gliocast.planning import compare_plans, coverage_curve, make_plan
+from gliocast.planning.forecast import Clock, Forecast
+from gliocast.planning.outlook import Outlook
 from gliocast.problem import EXCEEDED_DENSITIES, PredictiveCheck, PredictiveMaps, PredictiveStatistic
 from gliocast.report import ReportContent
 
@@ -95,6 +98,26 @@ def make_check(case):
     return PredictiveCheck(statistics, shares, case.density.grid)
 
 
+def make_outlook(case):
+    """On voxels twice as wide as the scan's; made up, not grown."""
+    factors = (2, 2, 2)
+    grid, data = case.density.grid.coarsen(factors), block_mean(case.density.data, factors)
+    days = np.linspace(0, 180, 7)
+    scenarios = [("no treatment", {}, {}, 1.01), ("resection", {}, {"resection": (7.0,)}, 1.005)]
+    for alpha, rate in ((0.03, 1.0), (0.065, 0.99), (0.14, 0.96)):
+        scenarios.append(("60 Gy in 30", {"alpha": alpha}, {"radiotherapy": (14.0, 15.0)}, rate))
+    for kappa, rate in ((0.01, 1.0), (1.0, 0.99)):
+        scenarios.append(("temozolomide", {"kappa": kappa}, {"chemotherapy": (14.0, 190.0)}, rate))
+    given = {"resection": (7.0,), "radiotherapy": (35.0, 36.0), "chemotherapy": (35.1, 36.1)}
+    scenarios.append(("surgery, 60 Gy, temozolomide", {"alpha": 0.065, "kappa": 0.1}, given, 0.95))
+    forecasts = tuple(
+        Forecast(name, sensitivity, done, days, 20 * rate**days, 40 * rate**days)
+        for name, sensitivity, done, rate in scenarios
+    )
+    densities = {name: Density(data, grid, 180.0) for name in dict.fromkeys(each.name for each in forecasts)}
+    return Outlook(0.1, Clock(0.07, 0.036, 298.0), 0.2, "ctv_standard", forecasts, densities)
+
+
 def make_content(case, **changes):
     plan = make_plan(case.visit.labels, case.anatomy, case.density, margin_mm=15.0)
     content = ReportContent(
@@ -135,6 +158,12 @@ def prior():
 def maps(case):
     """What the posterior says of the density."""
     return make_maps(case)
+
+
+@pytest.fixture(scope="session")
+def outlook(case):
+    """What may come."""
+    return make_outlook(case)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ PATIENT = "Doe_John_1961"
 
 
 @pytest.fixture(scope="module")
-def page(case, make_content, truth, prior, maps, check):
+def page(case, make_content, truth, prior, maps, check, outlook):
     """A report of a demonstration, with input that tries to name the patient."""
     content = make_content(
         case,
@@ -40,6 +40,7 @@ def page(case, make_content, truth, prior, maps, check):
         prior=prior,
         maps=maps,
         check=check,
+        outlook=outlook,
         replicated=check.shares_on(case.visit.grid),
         method="a method",
         truth=truth,
@@ -116,7 +117,7 @@ def test_sections_are_in_the_order_of_a_readers_questions(page):
     expected = ["Verdict: review", "Warnings", "Scans, density and targets", "Inputs and labels"]
     expected += ["Registration and tissue", "Expected density", "How sure the density is"]
     expected += ["Does the model fit what was seen?", "Target volumes", "Parameters", "Truth beside estimate"]
-    assert headings == [*expected, "Provenance", "Methods, to cite"]
+    assert headings == [*expected, "Forecast", "Provenance", "Methods, to cite"]
 
 
 def test_page_says_how_labels_were_read(page):
@@ -185,9 +186,9 @@ def test_text_is_escaped(page):
 
 def test_every_figure_has_words(page):
     alts, captions = re.findall(r'<img [^>]*alt="([^"]*)"', page), re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    assert len(alts) == len(captions) == 11
+    assert len(alts) == len(captions) == 12
     assert min(map(len, alts)) > 40
-    assert [int(k) for k in re.findall(r"<b>Figure (\d+)\.</b>", page)] == list(range(1, 12))
+    assert [int(k) for k in re.findall(r"<b>Figure (\d+)\.</b>", page)] == list(range(1, 13))
 
 
 def test_page_shows_the_prior_what_is_open_and_the_stages(page):
@@ -261,9 +262,10 @@ def test_what_courses_leave_is_told_for_every_sensitivity(case, make_content, pl
     content = replace(make_content(case), effects=effects, barriers=("falx", "tentorium"))
     assert [row[-1] for row in effect_table(content)] == ["47.0", "above 200"]
     page = render_report(content)
-    assert "What a course would leave" in page
+    assert "<h2>Forecast</h2>" in page
+    assert "gliocast forecast" in page
     assert "brain, ventricles, falx and tentorium" in " ".join(page.split())
-    assert "What a course would leave" not in plain.page
+    assert "<h2>Forecast</h2>" not in plain.page
 
 
 def test_content_on_another_grid_is_refused(case, make_content):

@@ -12,7 +12,7 @@ from gliocast.report import SAVED, load_content, make_report, save_content
 
 
 @pytest.fixture(scope="module")
-def content(case, make_content, prior, maps, check, truth):
+def content(case, make_content, prior, maps, check, outlook, truth):
     """A report that shows everything there is to show."""
     plain = make_content(case)
     curve = plain.curve
@@ -23,6 +23,7 @@ def content(case, make_content, prior, maps, check, truth):
         prior=prior,
         maps=maps,
         check=check,
+        outlook=outlook,
         replicated=check.shares_on(case.visit.grid),
         misfit=Misfit(None, 0.8, 1.0, 2.0, 3.0, 2, 1, 0.4),
         truth=truth,

@@ -22,6 +22,7 @@ def _group() -> None:
 
 @app.command("run")
 def run(
+    context: typer.Context,
     cohort: Annotated[
         Path,
         typer.Argument(help="Folder of patients: a folder each with scans, or with visits.", show_default=False),
@@ -40,6 +41,8 @@ def run(
     resume: opt.Resume = True,
     barriers: opt.KeepTo = True,
     keep_samples: opt.KeepSamples = False,
+    forecast: opt.Forecasts = True,
+    speed: opt.Speed = 0.1,
     quiet: opt.Quiet = False,
 ) -> None:
     """Do what `gliocast run` does for every patient of a folder, and report on all of them.
@@ -47,26 +50,13 @@ def run(
     Who fails doesn't stop the others. The same command goes on where it was, and tries again who failed; with --fresh
     everybody is run again.
     """
-    from gliocast.pipeline import Options
     from gliocast.pipeline.run_cohort import run_cohort
 
-    options = Options(
-        margin_mm=margin,
-        diffusivity_ratio=diffusivity_ratio,
-        growth=growth,
-        tumor_pressure=pressure,
-        seed=seed,
-        method=method,
-        num_samples=samples,
-        resume=resume,
-        barriers=barriers,
-        keep_samples=keep_samples,
-    )
     with watching(quiet=quiet) as watcher:
         found = run_cohort(
             cohort,
             out,
-            options=options,
+            options=opt.run_options(context),
             labels=labels,
             visit=visit,
             num_workers=workers,

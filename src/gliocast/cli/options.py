@@ -1,5 +1,6 @@
 """Options that verbs share, and the last line they print."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from gliocast.core import RESEARCH_NOTICE, InputError
 
 if TYPE_CHECKING:
     from gliocast.data import Naming
+    from gliocast.pipeline import Options
 
 Labels = Annotated[
     str | None, typer.Option(help="Label schema: brats-2021, brats-2023, brats-2024 or swapped. Guessed if not given.")
@@ -88,6 +90,20 @@ def require_unused(context: typer.Context, *names: str, beside: str) -> None:
                 got=f"{context.params[name]}",
                 advice="leave one of them out",
             )
+
+
+def run_options(context: typer.Context) -> "Options":
+    """What a run is asked for, by the parameters of its command, which are called as the fields are but for three."""
+    from gliocast.pipeline import Options
+
+    growth = context.params["growth"]
+    if growth != "mass-effect":
+        require_unused(context, "pressure", beside=f"--growth {growth}")
+    if not context.params["forecast"]:
+        require_unused(context, "speed", beside="--no-forecast")
+    renamed = {"margin": "margin_mm", "pressure": "tumor_pressure", "samples": "num_samples"}
+    given = {renamed.get(name, name): value for name, value in context.params.items()}
+    return Options(**{entry.name: given[entry.name] for entry in fields(Options)})
 
 
 def naming(bids: bool, subject: str | None, session: str | None) -> "Naming | None":

@@ -11,6 +11,7 @@ from gliocast.core import MODALITIES, InputError
 
 
 def run(
+    context: typer.Context,
     patient: Annotated[
         Path | None,
         typer.Argument(
@@ -36,6 +37,8 @@ def run(
     resume: opt.Resume = True,
     barriers: opt.KeepTo = True,
     keep_samples: opt.KeepSamples = False,
+    forecast: opt.Forecasts = True,
+    speed: opt.Speed = 0.1,
     bids: opt.Bids = False,
     subject: opt.Subject = None,
     session: opt.Session = None,
@@ -43,22 +46,11 @@ def run(
 ) -> None:
     """Personalize the growth model to a patient and plan a target volume."""
     from gliocast.data import describe
-    from gliocast.pipeline import Options, Stopwatch, report_page, run
+    from gliocast.pipeline import Stopwatch, report_page, run
     from gliocast.pipeline.open_patient import open_patient
 
     naming = opt.naming(bids, subject, session)
-    choices = Options(
-        margin_mm=margin,
-        diffusivity_ratio=diffusivity_ratio,
-        growth=growth,
-        tumor_pressure=pressure,
-        seed=seed,
-        method=method,
-        num_samples=samples,
-        resume=resume,
-        barriers=barriers,
-        keep_samples=keep_samples,
-    )
+    choices = opt.run_options(context)
     files = {"t1": t1, "t1c": t1c, "t2": t2, "flair": flair, "seg": seg}
     given = {name: path for name, path in files.items() if path is not None}
     with watching(quiet=quiet) as watcher:

@@ -5,16 +5,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gliocast.anatomy import AnatomyEstimate, estimate_anatomy
-from gliocast.core import Anatomy, Density, Forward, InputError, Monitor, Patient, Plan, Posterior, Prior, Visit
+from gliocast.core import (
+    Anatomy,
+    Density,
+    Forward,
+    GliocastError,
+    InputError,
+    Monitor,
+    Patient,
+    Plan,
+    Posterior,
+    Prior,
+    Visit,
+)
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import FisherKolmogorov, Held, MassEffect, Simulator, SingleScan
 from gliocast.inference.identifiability import parameters_at_bound, sentences
 from gliocast.inference.npe import misfit_sentence
 from gliocast.observation import Misfit, misfit
+from gliocast.pipeline.look_ahead import Fitted, ForecastOptions, look_ahead
 from gliocast.pipeline.methods import DEFAULT_METHOD, Fit, find_method, fit
 from gliocast.pipeline.plan_targets import PlannedTargets, TargetChoices, plan_targets
 from gliocast.planning import ESTRO_EANO_MARGIN_MM, Barriers, barriers_from_atlas
+from gliocast.planning.forecast import TYPICAL_SPEED, require_speed
 from gliocast.planning.margins import require_margin
+from gliocast.planning.outlook import Outlook
 from gliocast.problem import (
     NUM_PREDICTIVE,
     GrownSamples,
@@ -35,6 +50,9 @@ _GROWTH: dict[str, type[FisherKolmogorov] | type[MassEffect]] = {
     "fisher-kolmogorov": FisherKolmogorov,
     "mass-effect": MassEffect,
 }
+
+#: A run's forecast is solved on voxels of about this size [mm]; docs/forecast.md tells what that changes.
+_FORECAST_SPACING_MM = 2.0
 
 #: Posterior samples behind the maps where a solve takes seconds [1].
 _NUM_EXPENSIVE = 12
@@ -61,6 +79,8 @@ class Options:
         resume: whether to go on with what an interrupted run of the same left.
         barriers: whether margins keep to falx and tentorium, as the atlas gives them.
         keep_samples: whether to write the densities of the posterior samples.
+        forecast: whether to look ahead.
+        speed: of the front, with a forecast, which one scan doesn't tell [mm/d].
     """
 
     margin_mm: float = ESTRO_EANO_MARGIN_MM
@@ -73,9 +93,12 @@ class Options:
     resume: bool = True
     barriers: bool = True
     keep_samples: bool = False
+    forecast: bool = True
+    speed: float = TYPICAL_SPEED
 
     def __post_init__(self) -> None:
         require_margin(self.margin_mm)
+        require_speed(self.speed)
         if self.growth not in _GROWTH:
             raise InputError("growth", expected=f"one of {', '.join(_GROWTH)}", got=self.growth, advice="pick one")
         self.single_scan(Simulator(self.model))
@@ -115,6 +138,7 @@ class Findings:
         warnings: what a person must know, a sentence each.
         barriers: falx and tentorium as the atlas gives them; None where they were left out.
         grown: posterior samples with their densities on the inference grid; None where they weren't kept.
+        outlook: what may come after the scan; None where it wasn't asked for, or failed.
     """
 
     visit: Visit
@@ -129,6 +153,7 @@ class Findings:
     warnings: tuple[str, ...]
     barriers: Barriers | None = None
     grown: GrownSamples | None = None
+    outlook: Outlook | None = None
 
     @property
     def plan(self) -> Plan:
@@ -184,7 +209,7 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
         *check.sentences(),
         *_posterior_warnings(fitted.posterior),
     )
-    return Findings(
+    findings = Findings(
         visit=visit,
         anatomy=anatomy,
         prior=problem.prior,
@@ -198,6 +223,26 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
         barriers=barriers,
         grown=grown,
     )
+    return _with_outlook(findings, options, monitor) if options.forecast else findings
+
+
+def _with_outlook(findings: Findings, options: Options, monitor: Monitor) -> Findings:
+    """The same with what may come; with a warning where that fails, for it is the least of what was asked for."""
+    monitor.begin("forecast")
+    fitted = Fitted(
+        findings.density,
+        findings.anatomy.anatomy,
+        findings.plan.volumes,
+        findings.estimate,
+        options.diffusivity_ratio,
+    )
+    choices = ForecastOptions(speed=options.speed, spacing=_FORECAST_SPACING_MM)
+    try:
+        return replace(findings, outlook=look_ahead(fitted, choices, done=monitor.advance))
+    except GliocastError as error:
+        warning = f"no forecast was made: {error}"
+        monitor.note(f"warning: {warning}")
+        return replace(findings, warnings=(*findings.warnings, warning))
 
 
 def fit_outlines(

@@ -157,6 +157,7 @@ _FLAGS = {
     "seed": "--seed",
     "method": "--method",
     "num_samples": "--samples",
+    "speed": "--speed",
 }
 
 
@@ -173,6 +174,7 @@ def command(options: Options, labels: LabelMap) -> str:
         if value is not None:
             words.append(f"{flag} {value:g}" if isinstance(value, float) else f"{flag} {value}")
     switches = ([] if options.resume else ["--fresh"]) + ([] if options.barriers else ["--no-barriers"])
+    switches += [] if options.forecast else ["--no-forecast"]
     schema = [] if labels.path is None else [f"--labels {labels.schema.name}"]
     return " ".join([*words, *schema, *switches, *(["--keep-samples"] if options.keep_samples else [])])
 

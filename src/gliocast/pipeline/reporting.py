@@ -15,6 +15,7 @@ from gliocast.pipeline.record import write_json
 from gliocast.planning import CoverageBand, CoverageCurve, compare_plans, coverage_band, coverage_curve
 from gliocast.planning.forecast import ALPHAS
 from gliocast.planning.isoeffect import IsoEffect, compare_targets
+from gliocast.planning.outlook import Outlook
 from gliocast.segmentation.metrics import hd95
 
 if TYPE_CHECKING:  # matplotlib takes a second to import; only a report needs it
@@ -65,6 +66,7 @@ def report_content(
         curve=curve,
         barriers=findings.planned.barriers,
         effects=_effects(findings),
+        outlook=None if findings.outlook is None else _shown(findings.outlook),
         band=_band(findings, curve),
         warnings=findings.warnings,
         provenance=dict(record),
@@ -153,6 +155,15 @@ def _effects(findings: Findings) -> tuple[IsoEffect, ...]:
     """What courses leave by target, over the typical range of alpha."""
     plan = findings.plan
     return compare_targets(findings.density, plan["ctv_standard"], plan["ctv_model"], alphas=ALPHAS)
+
+
+def _shown(outlook: Outlook) -> Outlook:
+    """The same with densities of the three digits that a map shows, which take a third of the space."""
+    densities = {
+        name: replace(density, data=density.data.astype(np.float16).astype(np.float32))
+        for name, density in outlook.densities.items()
+    }
+    return replace(outlook, densities=densities)
 
 
 def _band(findings: Findings, curve: CoverageCurve) -> CoverageBand | None:

@@ -10,6 +10,7 @@ from gliocast.core import Anatomy, Density, Plan, Posterior, Prior, Visit
 from gliocast.observation import Misfit
 from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
 from gliocast.planning.isoeffect import IsoEffect
+from gliocast.planning.outlook import Outlook
 from gliocast.problem import PredictiveCheck, PredictiveMaps
 
 
@@ -37,6 +38,7 @@ class ReportContent:
         barriers: names of those that margins kept to.
         curve: covered share against volume.
         effects: what a course leaves of the tumor by target, a course and a radiosensitivity each.
+        outlook: what may come after the scan; None where it isn't shown.
         band: where the curve lies under the posterior; None where its samples aren't at hand.
         warnings: what a person must know, a sentence each.
         provenance: ``command``, ``versions`` (name -> version), ``seed``, ``inputs`` (modality -> hash), ``seconds``
@@ -65,6 +67,7 @@ class ReportContent:
     outline_hd95: Mapping[str, float] = field(default_factory=dict)
     barriers: tuple[str, ...] = ()
     effects: tuple[IsoEffect, ...] = ()
+    outlook: Outlook | None = None
     band: CoverageBand | None = None
     prior: Prior | None = None
     maps: PredictiveMaps | None = None

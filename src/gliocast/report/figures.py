@@ -15,6 +15,8 @@ from gliocast.report.curves import coverage_figure
 from gliocast.report.maps import anatomy_maps, density_maps
 from gliocast.report.montage import ISODENSITY_LEVELS, montage
 from gliocast.report.outlines import outline_comparison, truth_comparison
+from gliocast.report.outlook_figure import outlook_figure
+from gliocast.report.outlook_words import figure_words as outlook_words
 from gliocast.report.posterior_maps import posterior_maps
 from gliocast.report.replicates import BAND, replicate_band
 from gliocast.report.style import figure_style, to_images
@@ -60,6 +62,7 @@ def make_figures(content: ReportContent) -> dict[str, FigureEntry]:
             *_fit_figures(content),
             *_plan_figures(content),
             *_model_figures(content),
+            *_outlook_figures(content),
         ):
             png, webp = to_images(figure, exact=key in LINE_DRAWINGS)
             entries[key] = FigureEntry(len(entries) + 1, png, webp, alt, caption)
@@ -168,6 +171,13 @@ def _model_figures(content: ReportContent) -> Iterator[_Drawn]:
             "Lines of equal density of the estimate laid over those of the truth on T1c slices.",
             "Estimate against truth: lines of equal tumor-cell density on T1c, white for the truth.",
         )
+
+
+def _outlook_figures(content: ReportContent) -> Iterator[_Drawn]:
+    """What may come."""
+    if content.outlook is not None:
+        drawn = outlook_figure(content.visit, content.anatomy, content.outlook, gtv=content.plan["gtv"])
+        yield "outlook", drawn, *outlook_words(content.outlook)
 
 
 def _density_words(density: Density) -> tuple[str, str]:

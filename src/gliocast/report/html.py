@@ -13,6 +13,7 @@ from gliocast.report.content import ReportContent
 from gliocast.report.figures import make_figures
 from gliocast.report.inputs import input_table, label_table, registration_table
 from gliocast.report.methods_text import methods_text
+from gliocast.report.outlook_words import assumptions, course_table
 from gliocast.report.posterior import method_table, open_questions, open_threshold, stage_table
 from gliocast.report.replicates import replicate_table
 from gliocast.report.tables import (
@@ -108,6 +109,9 @@ def _words(content: ReportContent) -> dict[str, Any]:
         "cropped_at": content.cropped_at,
         "by_guideline": content.plan.margin_mm == ESTRO_EANO_MARGIN_MM,
         "effect_rows": effect_table(content),
+        "course_rows": course_table(content),
+        "assumptions": assumptions(content),
+        "last_day": None if content.outlook is None else number(content.outlook.last_day),
         "plan_rows": plan_table(content),
         "parameter_rows": parameter_table(content),
         "has_truth": bool(content.truth),

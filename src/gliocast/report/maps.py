@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import ListedColormap, LogNorm, Normalize
+from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
@@ -34,12 +34,12 @@ def density_maps(visit: Visit, density: Density) -> Figure:
     draw_scan(panels, 0, visit, "t1c", label="Density on T1c", dim=0.75)
     # lifted off zero, so that nothing is masked by the logarithm and the edge interpolates smoothly
     image = overlay(panels, 0, np.maximum(density.data, 1e-9), "inferno", LogNorm(FAINTEST_DENSITY, 1.0))
-    color_bar(panels, image, 0.05, "tumor-cell density [fraction of carrying capacity]")
+    color_bar(panels.figure, image, 0.05, "tumor-cell density [fraction of carrying capacity]")
     if deviation is not None:
         draw_scan(panels, 1, visit, "t1c", label="Standard deviation on T1c", dim=0.75)
         highest = max(float(deviation.max()), FAINTEST_DENSITY)
         image = overlay(panels, 1, deviation, "viridis", Normalize(0.01 * highest, highest))
-        color_bar(panels, image, 0.55, "posterior standard deviation of the density")
+        color_bar(panels.figure, image, 0.55, "posterior standard deviation of the density")
     for row in range(num_rows):
         draw_segmentation(panels, row, visit)
     return panels.figure
@@ -74,16 +74,19 @@ def anatomy_maps(visit: Visit, anatomy: Anatomy) -> Figure:
 
 def overlay(panels: Panels, row: int, data: np.ndarray, cmap: str, norm: Normalize) -> AxesImage:
     """Draw a field over a row of scans, transparent below the norm's lower end."""
-    # the darkest tenth of either map would vanish on an MRI
-    colors = ListedColormap(colormaps[cmap](np.linspace(0.1, 1.0, 256))).with_extremes(under=(0, 0, 0, 0))
-    return panels.image(row, data, cmap=colors, norm=norm, interpolation="bilinear", alpha=0.9)
+    return panels.image(row, data, cmap=density_colors(cmap), norm=norm, interpolation="bilinear", alpha=0.9)
 
 
-def color_bar(panels: Panels, image: AxesImage, left: float, label: str, *, width: float = 0.40) -> None:
+def density_colors(cmap: str) -> Colormap:
+    """A color map for fields over scans: transparent below, without the darkest tenth, which would vanish on an MRI."""
+    return ListedColormap(colormaps[cmap](np.linspace(0.1, 1.0, 256))).with_extremes(under=(0, 0, 0, 0))
+
+
+def color_bar(figure: Figure, image: AxesImage, left: float, label: str, *, width: float = 0.40) -> None:
     """A horizontal color bar at the foot of the figure, from `left` over `width`, both shares of the figure's."""
-    height = panels.figure.get_size_inches()[1]
-    axes = panels.figure.add_axes((left, 0.44 / height, width, 0.11 / height))
-    bar = panels.figure.colorbar(image, cax=axes, orientation="horizontal")
+    height = figure.get_size_inches()[1]
+    axes = figure.add_axes((left, 0.44 / height, width, 0.11 / height))
+    bar = figure.colorbar(image, cax=axes, orientation="horizontal")
     bar.set_label(label, fontsize=9, labelpad=1)
     bar.outline.set_visible(False)
     if isinstance(image.norm, LogNorm):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gliocast.core import Posterior
 from gliocast.planning import ESTRO_EANO_MARGIN_MM
 from gliocast.report.content import ReportContent
+from gliocast.report.outlook_words import is_pushing, voxel_text
 
 SWANSON = (
     "Swanson KR, Alvord EC, Murray JD. A quantitative model for differential motility of gliomas in grey and white "
@@ -34,6 +35,18 @@ NIYAZI = (
     "Niyazi M, Andratschke N, Bendszus M, et al. ESTRO-EANO guideline on target delineation and radiotherapy details "
     "for glioblastoma. Radiother Oncol 184:109663, 2023."
 )
+ROCKNE = (
+    "Rockne R, Rockhill JK, Mrugala M, et al. Predicting the efficacy of radiotherapy in individual glioblastoma "
+    "patients in vivo: a mathematical modeling approach. Phys Med Biol 55:3271–3285, 2010."
+)
+STUPP = (
+    "Stupp R, Mason WP, van den Bent MJ, et al. Radiotherapy plus concomitant and adjuvant temozolomide for "
+    "glioblastoma. N Engl J Med 352:987–996, 2005."
+)
+ROA = (
+    "Roa W, Brasher PMA, Bauman G, et al. Abbreviated course of radiation therapy in older patients with glioblastoma "
+    "multiforme: a prospective randomized clinical trial. J Clin Oncol 22:1583–1588, 2004."
+)
 #: By the method's name on the command line, or how it begins.
 INFERENCE = {
     "laplace": "MacKay DJC. Information theory, inference, and learning algorithms. Cambridge University Press, 2003.",
@@ -54,7 +67,15 @@ def methods_text(content: ReportContent) -> tuple[list[str], list[str]]:
         references.extend(source for source in sources if source not in references)
         return f" [{', '.join(str(references.index(source) + 1) for source in sources)}]" if sources else ""
 
-    steps = (_tissue(content), _growth(content), _inference(content), _check(content), _plan(content))
+    steps = (
+        _tissue(content),
+        _growth(content),
+        _inference(content),
+        _check(content),
+        _plan(content),
+        _forecast(content),
+        _software(content),
+    )
     sentences = [f"{text}{cite(*sources)}." for step in steps for text, sources in step]
     return sentences, references
 
@@ -74,7 +95,7 @@ def _tissue(content: ReportContent) -> _Step:
 
 
 def _growth(content: ReportContent) -> _Step:
-    pushes = "mass effect" in str(content.provenance.get("model"))
+    pushes = is_pushing(content)
     yield (
         "Tumor growth follows a reaction-diffusion equation with logistic proliferation and faster migration in white "
         "than in gray matter" + (", and it pushes the tissue aside" if pushes else ""),
@@ -112,6 +133,26 @@ def _plan(content: ReportContent) -> _Step:
         (NIYAZI,) if guideline else (),
     )
     yield "The model's is the tissue of highest expected density of exactly the same volume", ()
+
+
+def _forecast(content: ReportContent) -> _Step:
+    outlook = content.outlook
+    if outlook is not None:
+        pushes = ", without mass effect" if is_pushing(content) else ""
+        yield (
+            f"From the expected density growth went on for {outlook.last_day:g} d on voxels of about "
+            f"{voxel_text(outlook)}{pushes}, at an assumed speed of the front of {outlook.speed:g} mm/d, with no "
+            "treatment and under surgery, courses of radiation and temozolomide",
+            (STUPP, ROA),
+        )
+    if outlook is not None or content.effects:
+        yield (
+            "Radiation kills cells by the linear-quadratic model, with radiosensitivities over their typical range",
+            (ROCKNE,),
+        )
+
+
+def _software(content: ReportContent) -> _Step:
     version = (content.provenance.get("versions") or {}).get("gliocast")
     yield "All was computed by gliocast" + (f" {version}" if version else "") + ", which is for research only", ()
 

@@ -76,4 +76,4 @@ def _draw(panels: Panels, visit: Visit, maps: PredictiveMaps) -> None:
     )
     for image, first, count, label in bars:
         left, width = (first + 0.1) * share, min(count - 0.2, 1.8) * share
-        color_bar(panels, image, left + (count - 0.2) * share / 2 - width / 2, label, width=width)
+        color_bar(panels.figure, image, left + (count - 0.2) * share / 2 - width / 2, label, width=width)

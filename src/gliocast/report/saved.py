@@ -37,28 +37,32 @@ from gliocast.data import Results, read_any_volume
 from gliocast.inference import IndependentPrior, UniformPrior
 from gliocast.observation import Misfit
 from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
-from gliocast.planning.forecast import Course
+from gliocast.planning.forecast import Clock, Course, Forecast
 from gliocast.planning.isoeffect import IsoEffect
+from gliocast.planning.outlook import Outlook
 from gliocast.problem import PredictiveCheck, PredictiveMaps, PredictiveStatistic
 from gliocast.report.content import ReportContent
 
 #: Name of the file, and how it is arranged.
-SAVED, LAYOUT = "report.npz", 2
+SAVED, LAYOUT = "report.npz", 3
 
 _CLASSES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         Anatomy,
+        Clock,
         CoverageBand,
         CoverageCurve,
         Course,
         Density,
+        Forecast,
         Grid,
         IndependentPrior,
         IsoEffect,
         LabelMap,
         LabelSchema,
         Misfit,
+        Outlook,
         Parameter,
         Plan,
         PlanComparison,

@@ -9,6 +9,7 @@ import numpy as np
 
 from gliocast.core import MODALITIES
 from gliocast.planning.coverage import MM3_PER_ML
+from gliocast.planning.isoeffect import IsoEffect
 from gliocast.report.content import ReportContent
 from gliocast.report.naming import has_typical_range, pretty, readable_name, readable_unit, symbol_pieces
 from gliocast.report.posterior import ratios_to_prior
@@ -126,10 +127,15 @@ def effect_table(content: ReportContent) -> list[tuple[str, ...]]:
             f"{effect.alpha:g}",
             number(effect.reference_ml),
             number(effect.equal_integral_ml),
-            number(effect.isoeffective_gy) if np.isfinite(effect.isoeffective_gy) else "above 200",
+            isoeffective_text(effect),
         )
         for effect in content.effects
     ]
+
+
+def isoeffective_text(effect: IsoEffect) -> str:
+    """The isoeffective dose [Gy]."""
+    return number(effect.isoeffective_gy) if np.isfinite(effect.isoeffective_gy) else "above 200"
 
 
 def plan_table(content: ReportContent) -> list[tuple[str, str, str]]:

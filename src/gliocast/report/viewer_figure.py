@@ -28,7 +28,7 @@ def viewer_figure(visit: Visit, density: Density, plan: Plan) -> Figure:
     panels = make_panels(visit.grid, tumor_center(visit), window, num_rows=1, foot_in=FOOT_IN)
     draw_scan(panels, 0, visit, "t1c", dim=0.85)
     image = overlay(panels, 0, np.maximum(density.data, 1e-9), "inferno", LogNorm(FAINTEST_DENSITY, 1.0))
-    color_bar(panels, image, 0.3, "tumor-cell density [fraction of carrying capacity]")
+    color_bar(panels.figure, image, 0.3, "tumor-cell density [fraction of carrying capacity]")
     masks = {"core": visit.labels.core, "whole": visit.labels.whole} | dict(plan.volumes)
     shown = [outline for outline in OUTLINES if outline[0] in SHOWN_OUTLINES]
     for key, _, color in reversed(shown):
