@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gliocast.core import MODALITIES
+from gliocast.planning import TargetShape, target_shape
 from gliocast.planning.coverage import MM3_PER_ML
 from gliocast.planning.isoeffect import IsoEffect
 from gliocast.report.content import ReportContent
@@ -141,6 +142,7 @@ def isoeffective_text(effect: IsoEffect) -> str:
 def plan_table(content: ReportContent) -> list[tuple[str, str, str]]:
     """Rows of (what, standard CTV, model CTV)."""
     plans = content.comparison
+    standard, model = (target_shape(content.plan[f"ctv_{name}"], content.plan.grid) for name in ("standard", "model"))
 
     def beyond(covered_ml: float) -> str:
         share = covered_ml / plans.burden_beyond_ml if plans.burden_beyond_ml else float("nan")
@@ -156,7 +158,14 @@ def plan_table(content: ReportContent) -> list[tuple[str, str, str]]:
             beyond(plans.beyond_standard_ml),
             beyond(plans.beyond_model_ml),
         ),
+        ("Parts that don't touch", _parts(standard), _parts(model)),
+        ("Surface, times that of a ball", f"{standard.roughness:.2f}", f"{model.roughness:.2f}"),
     ]
+
+
+def _parts(shape: TargetShape) -> str:
+    count = shape.num_components
+    return f"{count}" if count == 1 else f"{count}, the largest {percent(shape.largest_share)}"
 
 
 def outline_table(content: ReportContent) -> list[tuple[str, str, str]]:
