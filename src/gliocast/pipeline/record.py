@@ -169,9 +169,10 @@ def command(options: Options, labels: LabelMap) -> str:
         labels: the segmentation; where it came from a file, its schema is said.
     """
     words = ["gliocast run PATIENT"]
+    unused = {*(() if options.known else ("tumor_pressure",)), *(() if options.forecast else ("speed",))}
     for name, flag in _FLAGS.items():
         value = getattr(options, name)
-        if value is not None:
+        if value is not None and name not in unused:
             words.append(f"{flag} {value:g}" if isinstance(value, float) else f"{flag} {value}")
     switches = ([] if options.resume else ["--fresh"]) + ([] if options.barriers else ["--no-barriers"])
     switches += [] if options.forecast else ["--no-forecast"]
