@@ -84,7 +84,7 @@ def fit_volumes(
 
 def _laws(result: "CourseFit") -> list[str]:
     """One patient: a line for each law."""
-    from gliocast.data.preprocess import MM3_PER_ML
+    from gliocast.core.grid import MM3_PER_ML
 
     comparison, last = result.comparison, result.course.days[-1:]
     heading = f"volume on day {last[0]:g} [ml], 5-95 %"

@@ -37,7 +37,11 @@ def segment(
         else:
             found, path = segment_to_dataset(patient, out, naming, options=options, monitor=watcher)
     if not quiet:
+        from gliocast.core.grid import MM3_PER_ML
+
         volumes = found.volumes()
-        written = ", ".join(f"{name} {volumes[name] / 1000:.1f} ml" for name in ("necrosis", "edema", "enhancing"))
+        written = ", ".join(
+            f"{name} {volumes[name] / MM3_PER_ML:.1f} ml" for name in ("necrosis", "edema", "enhancing")
+        )
         print(f"segmentation: {path.resolve()} ({written})")
         print(RESEARCH_NOTICE)

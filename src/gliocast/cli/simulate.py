@@ -160,5 +160,7 @@ def _grow(out: Path, choices: Any, *, quiet: bool) -> None:
 
 
 def _summary(density: "Density") -> str:
-    burden, visible = density.burden() / 1000, density.volume_above(0.1) / 1000
+    from gliocast.core.grid import MM3_PER_ML
+
+    burden, visible = density.burden() / MM3_PER_ML, density.volume_above(0.1) / MM3_PER_ML
     return f"day {density.day:.4g}: burden {burden:.3g} ml, {visible:.3g} ml denser than 0.1"

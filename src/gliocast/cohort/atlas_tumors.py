@@ -18,6 +18,7 @@ import numpy as np
 from gliocast.cohort.digital import atlas_anatomy
 from gliocast.core import Anatomy, Box, ConvergenceError, Density, Forward, InputError, OutsideTissueError
 from gliocast.core.box import bounding_box
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.data.atlas import load_mni152
 from gliocast.growth import FisherKolmogorov, Held, MassEffect, Simulator, SingleScan
 
@@ -79,7 +80,7 @@ class TumorRanges:
     def visible(self, density: Density, thresholds: np.ndarray, slack: float = 1.0) -> bool:
         """Whether both outlines have a volume within the limits, widened by a factor."""
         for threshold, (low, high) in zip(thresholds, (self.core_ml, self.whole_ml), strict=True):
-            if not low / slack <= density.volume_above(threshold) / 1000 <= high * slack:
+            if not low / slack <= density.volume_above(threshold) / MM3_PER_ML <= high * slack:
                 return False
         return True
 

@@ -74,7 +74,7 @@ class Examples:
         limits = (self.ranges.core_ml, self.ranges.whole_ml)
         for _ in range(_MAX_DRAWS):
             _, drawn = self.ranges.draw(generator)
-            volumes = [np.count_nonzero(density > level) * anatomy.grid.voxel_volume / 1000 for level in drawn]
+            volumes = [np.count_nonzero(density > level) * anatomy.grid.voxel_ml for level in drawn]
             if all(low <= volume <= high for volume, (low, high) in zip(volumes, limits, strict=True)):
                 return drawn
         return tumor.thresholds

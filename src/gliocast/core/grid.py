@@ -8,6 +8,9 @@ import numpy as np
 from gliocast.core.box import Box
 from gliocast.core.errors import InputError
 
+#: Cubic millimeters in a milliliter.
+MM3_PER_ML = 1000.0
+
 #: Two affines describe one grid if no voxel corner moves by more than this fraction of a voxel.
 SAME_GRID_TOLERANCE = 0.01
 
@@ -47,6 +50,11 @@ class Grid:
     def voxel_volume(self) -> float:
         """Volume of one voxel [mm^3]."""
         return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel [ml]."""
+        return self.voxel_volume / MM3_PER_ML
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Grid):

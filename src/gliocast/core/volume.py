@@ -7,9 +7,6 @@ import numpy as np
 from gliocast.core.errors import InputError
 from gliocast.core.grid import Grid
 
-#: Cubic millimeters in a milliliter.
-MM3_PER_ML = 1000.0
-
 
 def require_shape(data: np.ndarray, grid: Grid, subject: str) -> None:
     """Raise InputError unless the array has the shape of the grid."""

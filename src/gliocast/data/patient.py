@@ -9,10 +9,11 @@ import nibabel as nib
 import numpy as np
 
 from gliocast.core import Grid, InputError, LabelMap, Patient, Scan, Study, Visit, Volume
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.data.folders import find_files
 from gliocast.data.labels import read_labels, swap_warning
 from gliocast.data.nifti import file_label, header_warnings, read_volume
-from gliocast.data.preprocess import MM3_PER_ML, brain_mask, require_brain, require_gray_values
+from gliocast.data.preprocess import brain_mask, require_brain, require_gray_values
 
 #: A tumor larger than this fraction of the brain is a brain mask or a mislabeled background.
 MAX_LESION_FRACTION = 0.5

@@ -6,7 +6,6 @@ import numpy as np
 from scipy import ndimage
 
 from gliocast.core import Grid, InputError, Volume
-from gliocast.core.volume import MM3_PER_ML
 
 #: Volumes that a brain between early childhood and old age has, with CSF [ml], and room for generous masks.
 BRAIN_VOLUME_RANGE = (500.0, 2300.0)
@@ -70,7 +69,7 @@ def require_brain(mask: np.ndarray, grid: Grid, t1: Volume) -> None:
             got=f"nonzero values in {filled:.0%} of the image",
             advice=f"not skull-stripped; {STRIP_ADVICE}",
         )
-    volume = np.count_nonzero(mask) * grid.voxel_volume / MM3_PER_ML
+    volume = np.count_nonzero(mask) * grid.voxel_ml
     lower, upper = BRAIN_VOLUME_RANGE
     if not lower <= volume <= upper:
         raise InputError(

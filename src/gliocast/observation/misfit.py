@@ -62,7 +62,7 @@ class Misfit:
 
 def misfit(labels: LabelMap, density: np.ndarray, core_threshold: float | None, whole_threshold: float) -> Misfit:
     """Compare a density (shape of the labels' grid) with the segmentation it was fitted to."""
-    ml = labels.grid.voxel_volume / 1000
+    ml = labels.grid.voxel_ml
     whole, shown = labels.whole, density > whole_threshold
     missed = whole & ~shown
     farthest = 0.0

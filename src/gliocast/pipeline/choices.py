@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import InputError
-from gliocast.core.volume import MM3_PER_ML
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.growth import DiameterReached, FisherKolmogorov, GaussianSeed, VolumeReached
 from gliocast.growth.start import SEED_WIDTH_MM
 from gliocast.growth.stop import VISIBLE_DENSITY, Stop

@@ -122,7 +122,7 @@ def _treatment(entry: Any, tumor_days: float) -> dict[str, Any]:
 def _volumes(visit: SyntheticVisit) -> dict[str, float]:
     """Of the compartments [ml]."""
     parts = {"necrosis": visit.lesion.necrosis, "enhancing": visit.lesion.enhancing, "edema": visit.lesion.edema}
-    milliliters = visit.density.grid.voxel_volume / 1000
+    milliliters = visit.density.grid.voxel_ml
     return {name: round(float(np.count_nonzero(mask)) * milliliters, 3) for name, mask in parts.items()}
 
 

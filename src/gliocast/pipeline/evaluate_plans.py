@@ -12,6 +12,7 @@ from gliocast.anatomy import estimate_anatomy
 from gliocast.cohort.crew import each
 from gliocast.core import RESEARCH_NOTICE, InputError, Monitor, Plan, Silence, dice
 from gliocast.core.errors import GliocastError
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.data import whole_file
 from gliocast.data.atlas import load_mni152
 from gliocast.pipeline.plan_cases import PlanCase, cohort_schema, find_cases, read_case
@@ -167,8 +168,8 @@ def _planned(case: PlanCase, options: PlanEvaluationOptions, out: Path) -> Patie
             barriers = barriers_from_atlas(load_mni152(), estimate.correspondence, visit.grid)
         plan = rival_plans(visit.labels, estimate.anatomy, density, margin_mm=options.margin_mm, barriers=barriers)
     return PatientPlans(
-        gtv_ml=plan.volume("gtv") / 1000,
-        plan_ml=plan.volume("guideline") / 1000,
+        gtv_ml=plan.volume("gtv") / MM3_PER_ML,
+        plan_ml=plan.volume("guideline") / MM3_PER_ML,
         overlap=_overlaps(plan),
         coverage=recurrence_coverage(recurrence, plan),
         notes=(*notes, *told),

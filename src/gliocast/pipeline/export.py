@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import InputError, Monitor, Silence, Volume
-from gliocast.core.volume import MM3_PER_ML
 from gliocast.data import Results, file_hash, find_results, read_integers, read_volume, whole_file
 from gliocast.data.dicom import Series, read_series
 from gliocast.data.dicom_images import Segment, write_parametric_map, write_segmentation
@@ -70,7 +69,7 @@ def export_rtstruct(request: Export) -> tuple[Outlined, ...]:
     with _opened(request) as (series, path):
         sizes, masks = {}, {}
         for name, mask, placed in _targets(request, series):
-            sizes[name] = np.count_nonzero(mask.data) * mask.grid.voxel_volume / 1000
+            sizes[name] = np.count_nonzero(mask.data) * mask.grid.voxel_ml
             masks[name] = placed
         doubt = _doubt(request, read_origin(request.plan), series)
         request.monitor.begin("write")
@@ -92,7 +91,7 @@ def export_segmentation(request: Export) -> tuple[str, ...]:
     with _opened(request) as (series, path):
         masks = {name: placed.data > LEVEL for name, _, placed in _targets(request, series)}
         doubt = _doubt(request, read_origin(request.plan), series)
-        volumes = {name: np.count_nonzero(mask) * series.grid.voxel_volume / MM3_PER_ML for name, mask in masks.items()}
+        volumes = {name: np.count_nonzero(mask) * series.grid.voxel_ml for name, mask in masks.items()}
         segments = [
             Segment(name, roi_kind(name), Volume(mask, series.grid), smaller_structure(name, volumes))
             for name, mask in masks.items()

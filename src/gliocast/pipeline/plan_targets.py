@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, LabelMap, Plan
-from gliocast.core.volume import MM3_PER_ML
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.data import Results, file_hash
 from gliocast.pipeline.plan_origin import Origin
 from gliocast.planning import (

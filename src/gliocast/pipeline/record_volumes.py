@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, VolumeCourse
-from gliocast.data.preprocess import MM3_PER_ML
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.growth.ode import VolumeFit
 from gliocast.pipeline.course_fit import CourseFit, VolumeOptions
 

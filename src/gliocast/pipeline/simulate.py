@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gliocast.core import Density, InputError, Monitor, Resection, Snapshot, Treatments
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.data import open_series, whole_file, whole_folder, write_like, write_vectors, write_volume
 from gliocast.pipeline.choices import Choices
 from gliocast.pipeline.experiment import Experiment, prepare
@@ -149,7 +150,7 @@ class _Reel:
         from gliocast.report.film import Shot  # matplotlib comes with it, for half a second
 
         density = snapshot.density
-        self.curve.append((float(density.day or 0), density.burden() / 1000))
+        self.curve.append((float(density.day or 0), density.burden() / MM3_PER_ML))
         if density.day in (0.0, *self.frames):
             self.shots.append(Shot.of(density, snapshot.fields.get("displacement"), snapshot.fields.get("necrotic")))
 

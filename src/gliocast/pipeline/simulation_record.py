@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, Chemotherapy, Density, Radiotherapy, Resection, Treatment
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.growth import DensityMap, GaussianSeed, PointSeed
-from gliocast.pipeline.choices import MM3_PER_ML, Choices
+from gliocast.pipeline.choices import Choices
 from gliocast.pipeline.experiment import Experiment
 
 #: Densities above which volumes are given [1]: far ahead of what scans show, about where FLAIR begins to, and inside of

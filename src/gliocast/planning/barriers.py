@@ -16,7 +16,7 @@ import numpy as np
 from gliocast.anatomy import Correspondence
 from gliocast.anatomy.dura import dura_of
 from gliocast.core import Grid, InputError
-from gliocast.core.volume import MM3_PER_ML, require_mask
+from gliocast.core.volume import require_mask
 from gliocast.data.atlas import Atlas
 
 
@@ -59,7 +59,7 @@ class Barriers:
         crossed = [name for name, mask in self.masks.items() if (mask & gtv).any()]
         if not crossed:
             return None
-        volume = float(np.count_nonzero(self.wall & gtv)) * self.grid.voxel_volume / MM3_PER_ML
+        volume = float(np.count_nonzero(self.wall & gtv)) * self.grid.voxel_ml
         return (
             f"the gross tumor volume lies in the {' and the '.join(crossed)} ({volume:.2f} ml), which a mass may have "
             "pushed aside: check where the target is cropped there"

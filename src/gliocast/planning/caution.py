@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gliocast.core import Anatomy, Density, Grid, LabelMap, Plan
-from gliocast.core.volume import MM3_PER_ML
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.planning.guidelines import Guideline
 
 #: Probability above which a voxel is taken for fluid [1], and the share of cells there that is worth a word [1].

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gliocast.core import Anatomy, Density, InputError, LabelMap, Plan, dice
-from gliocast.core.volume import MM3_PER_ML, require_shape
+from gliocast.core.grid import MM3_PER_ML
+from gliocast.core.volume import require_shape
 from gliocast.planning.barriers import Barriers
 from gliocast.planning.margins import distance_from, gross_tumor_volume, require_margin, treatable_region
 
@@ -156,7 +157,7 @@ def coverage_curve(
     by_density = _densest(density.data[region], int(counts[-1]))
     return CoverageCurve(
         margin_mm=margins,
-        volume_ml=counts * density.grid.voxel_volume / MM3_PER_ML,
+        volume_ml=counts * density.grid.voxel_ml,
         covered_by_margin=np.cumsum(by_distance, dtype=np.float64)[counts - 1] * share_per_voxel,
         covered_by_density=np.cumsum(by_density, dtype=np.float64)[counts - 1] * share_per_voxel,
         level=by_density[counts - 1],

@@ -12,8 +12,9 @@ import numpy as np
 
 from gliocast.anatomy.mobility import is_tissue
 from gliocast.core import Anatomy, Density, Grid, InputError, LabelMap
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.planning.barriers import Barriers
-from gliocast.planning.coverage import MM3_PER_ML, CoverageCurve
+from gliocast.planning.coverage import CoverageCurve
 from gliocast.planning.margins import distance_from, gross_tumor_volume, treatable_region
 
 #: The band holds the posterior samples between these quantiles [1].

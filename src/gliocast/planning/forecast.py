@@ -30,8 +30,8 @@ from gliocast.core import (
     concomitant_temozolomide,
     weekday_fractions,
 )
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.core.treatment import ALPHA, KILL_RATE
-from gliocast.core.volume import MM3_PER_ML
 from gliocast.growth import DensityMap, FisherKolmogorov, Simulator
 
 #: Speed of the front that is assumed where none is given [mm/d]; untreated glioblastomas advance 0.02 to 0.5.

@@ -15,8 +15,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from gliocast.core import Density, InputError
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.core.treatment import ALPHA, ALPHA_BETA, MAX_DOSE_GY
-from gliocast.core.volume import MM3_PER_ML, require_shape
+from gliocast.core.volume import require_shape
 from gliocast.growth.dose import target_dose
 from gliocast.growth.treatment import linear_quadratic
 from gliocast.planning.forecast import COURSES, Course

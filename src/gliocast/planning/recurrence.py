@@ -101,4 +101,4 @@ def _coverage(mask: np.ndarray, rivals: Mapping[str, np.ndarray], grid: Grid) ->
         name: int(np.count_nonzero(mask & volume)) / num_voxels if num_voxels else None
         for name, volume in rivals.items()
     }
-    return Coverage(num_voxels * grid.voxel_volume / 1000, covered)
+    return Coverage(num_voxels * grid.voxel_ml, covered)

@@ -229,7 +229,7 @@ def _observation(number: int, name: str, kind: str, described: str) -> Dataset:
 
 def _outlined(name: str, kind: str, mask: Volume, contours: tuple[Contour, ...]) -> Outlined:
     """Volumes in ml; a share above 1/2 counts as a voxel."""
-    voxel = mask.grid.voxel_volume / 1000
+    voxel = mask.grid.voxel_ml
     return Outlined(
         name=name,
         kind=kind,

@@ -21,7 +21,8 @@ from scipy import ndimage
 from scipy.spatial import SphericalVoronoi
 
 from gliocast.core import Grid, bounding_box
-from gliocast.core.volume import MM3_PER_ML, require_mask
+from gliocast.core.grid import MM3_PER_ML
+from gliocast.core.volume import require_mask
 
 
 @dataclass(frozen=True)

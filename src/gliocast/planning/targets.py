@@ -22,7 +22,7 @@ import numpy as np
 from scipy import ndimage
 
 from gliocast.core import Density, Grid, InputError
-from gliocast.core.volume import MM3_PER_ML, require_mask
+from gliocast.core.volume import require_mask
 from gliocast.planning.ctv import highest, require_finite, require_room
 from gliocast.planning.sampled import SampledDensity
 
@@ -89,7 +89,7 @@ def fixed_volume_target(density: Density, volume_ml: float, *, gtv: np.ndarray, 
     """
     _require_masks(gtv, within, density.grid)
     require_finite(density)
-    region, voxel_ml = within | gtv, density.grid.voxel_volume / MM3_PER_ML
+    region, voxel_ml = within | gtv, density.grid.voxel_ml
     least, most = (float(np.count_nonzero(mask)) * voxel_ml for mask in (gtv, region))
     count = round(volume_ml / voxel_ml) if np.isfinite(volume_ml) else -1
     if not np.count_nonzero(gtv) <= count <= np.count_nonzero(region):

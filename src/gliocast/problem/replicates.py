@@ -132,7 +132,7 @@ def predictive_check(
     rows = np.resize(generator.permutation(len(grown.points)), num_replicates)
     replicates = problem.draw(grown.points[rows], [grown.densities[row] for row in rows], generator)
     total = replicates.sum(axis=0, dtype=np.float64)
-    ml, num_outlines = problem.anatomy.grid.voxel_volume / 1000, len(names)
+    ml, num_outlines = problem.anatomy.grid.voxel_ml, len(names)
     measured = []
     for row, replicate in zip(rows, replicates, strict=True):
         same = replicates[rows == row]

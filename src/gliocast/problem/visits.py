@@ -186,7 +186,7 @@ def predict_visit(
     volumes, shown = [], np.zeros((2, *grid.shape))
     mean, scatter = np.zeros(grid.shape), np.zeros(grid.shape)
     for count, (density, outlines) in enumerate(problem.seen_on(posterior.drawn(num_samples), day, generator), 1):
-        volumes.append(outlines.sum(axis=(1, 2, 3)) * grid.voxel_volume / 1000)
+        volumes.append(outlines.sum(axis=(1, 2, 3)) * grid.voxel_ml)
         shown += outlines
         step = density.data - mean  # Welford's mean and sum of squares
         mean += step / count

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from gliocast.core import Box, Density, Grid, Resection, Treatments, bounding_box
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.core.volume import require_mask, require_shape
 from gliocast.report.slices import Frame, Plane
 
@@ -65,7 +66,7 @@ class Shot:
 
         moved = None if displacement is None else displacement[:, ::_STRIDE, ::_STRIDE, ::_STRIDE].astype(np.float16)
         dead = None if necrotic is None else keep(necrotic)
-        return cls(float(density.day or 0), density.burden() / 1000, box, keep(density.data), moved, dead)
+        return cls(float(density.day or 0), density.burden() / MM3_PER_ML, box, keep(density.data), moved, dead)
 
     def on(self, grid: Grid) -> np.ndarray:
         """The density on the whole grid, float32."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gliocast.core import MODALITIES, Grid
-from gliocast.planning.coverage import MM3_PER_ML
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.report.content import ReportContent
 from gliocast.report.montage import SCAN_NAMES
 from gliocast.report.slices import Frame
@@ -41,7 +41,7 @@ def input_table(content: ReportContent) -> list[tuple[str, str]]:
     return [
         ("Scans" if given else "Scans shown", ", ".join(SCAN_NAMES[name] for name in scans)),
         ("Grid", f"{size} voxels of {spacing} mm, stored as {orientation(grid)}"),
-        ("Brain mask", f"{number(float(np.count_nonzero(visit.brain)) * grid.voxel_volume / MM3_PER_ML, 4)} ml"),
+        ("Brain mask", f"{number(float(np.count_nonzero(visit.brain)) * grid.voxel_ml, 4)} ml"),
         ("Segmentation", f"{segmented}, read as {visit.labels.schema.name}"),
     ]
 

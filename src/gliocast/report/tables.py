@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gliocast.core import MODALITIES
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.planning import TargetShape, target_shape
-from gliocast.planning.coverage import MM3_PER_ML
 from gliocast.planning.isoeffect import IsoEffect
 from gliocast.report.content import ReportContent
 from gliocast.report.naming import has_typical_range, pretty, readable_name, readable_unit, symbol_pieces
@@ -74,7 +74,7 @@ def percent(share: float) -> str:
 def key_figures(content: ReportContent) -> list[KeyFigure]:
     """What the reader should see first."""
     plans, labels = content.comparison, content.visit.labels
-    voxel_ml = labels.grid.voxel_volume / MM3_PER_ML
+    voxel_ml = labels.grid.voxel_ml
     whole, core = (float(np.count_nonzero(mask)) * voxel_ml for mask in (labels.whole, labels.core))
     infiltrated = content.density.volume_above(FAINTEST_ISODENSITY) / MM3_PER_ML
     dice = " / ".join(f"{content.outline_dice[part]:.2f}" for part in ("core", "whole") if part in content.outline_dice)

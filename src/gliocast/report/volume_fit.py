@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from gliocast.core import VolumeCourse
-from gliocast.data.preprocess import MM3_PER_ML
+from gliocast.core.grid import MM3_PER_ML
 from gliocast.growth.ode import LawComparison, VolumeFit
 from gliocast.report.style import BLUE, FAINT, GREEN, INK, ORANGE, PAGE_WIDTH_IN, PURPLE, VERMILLION
 
