@@ -286,6 +286,7 @@ def test_t1_that_is_no_brain_by_its_anatomy_is_refused(spoil, small_patient_fold
         ("--seed", "-1", "a nonnegative integer"),
         ("--method", "nonsense", "one of laplace, tmcmc, npe"),
         ("--samples", "0", "positive counts"),
+        *(("--densities", value, "from 2 to 1000 posterior samples") for value in ("0", "1", "1001")),
     ],
 )
 def test_wrong_option_value_is_refused(option, value, said, small_patient_folder, refused):

@@ -14,7 +14,7 @@ CASES = [
     Options(),
     Options(margin_mm=20.0, seed=3, method="morph-infer", forecast=False, keep_samples=True),
     Options(growth="mass-effect", tumor_pressure=15.0, barriers=False, resume=False, speed=0.3),
-    Options(method="tmcmc", num_samples=256, diffusivity_ratio=5.0),
+    Options(method="tmcmc", num_samples=256, num_densities=200, diffusivity_ratio=5.0),
 ]
 
 

@@ -256,6 +256,7 @@ def test_provenance_is_enough_to_repeat_the_run(first, patient_folder):
         "num_samples": None,
         "resume": True,
         "barriers": True,
+        "num_densities": None,
         "keep_samples": False,
         "forecast": True,
         "speed": 0.1,
@@ -308,6 +309,14 @@ def test_nothing_that_names_the_patient_reaches_an_output(first, patient_folder)
             content = b"".join(part.tobytes() for part in np.load(path).values())
         for word in (*SECRETS, str(patient_folder.parent)):
             assert word.encode() not in content, f"{word} in {path.name}"
+
+
+def test_as_many_densities_are_kept_as_are_asked_for(first, patient_folder, tmp_path):
+    options = Options(seed=SEED, method="morph-infer-network", num_densities=7, keep_samples=True, forecast=False)
+    run(read_patient(patient_folder), tmp_path / "out", options=options)
+    assert nib.load(tmp_path / "out" / "density_samples.nii.gz").shape[3] == 7
+    shares = 7 * nib.load(tmp_path / "out" / "density_above_0.1.nii.gz").get_fdata()
+    assert shares.max() == pytest.approx(7)
 
 
 @pytest.mark.slow

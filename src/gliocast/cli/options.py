@@ -36,6 +36,10 @@ Resume = Annotated[
 KeepTo = Annotated[
     bool, typer.Option("--barriers/--no-barriers", help="Margins keep to falx and tentorium, as the atlas gives them.")
 ]
+Densities = Annotated[
+    int | None,
+    typer.Option(help="Posterior samples whose densities are grown, for maps and coverage; 48 if not given."),
+]
 KeepSamples = Annotated[
     bool, typer.Option("--keep-samples", help="Write the densities of the posterior samples, for `plan --samples`.")
 ]
@@ -93,7 +97,7 @@ def require_unused(context: typer.Context, *names: str, beside: str) -> None:
 
 
 def run_options(context: typer.Context) -> "Options":
-    """What a run is asked for, by the parameters of its command, which are called as the fields are but for three."""
+    """What a run is asked for, by the parameters of its command, which are called as the fields are but for four."""
     from gliocast.pipeline import Options
 
     growth = context.params["growth"]
@@ -101,7 +105,12 @@ def run_options(context: typer.Context) -> "Options":
         require_unused(context, "pressure", beside=f"--growth {growth}")
     if not context.params["forecast"]:
         require_unused(context, "speed", beside="--no-forecast")
-    renamed = {"margin": "margin_mm", "pressure": "tumor_pressure", "samples": "num_samples"}
+    renamed = {
+        "margin": "margin_mm",
+        "pressure": "tumor_pressure",
+        "samples": "num_samples",
+        "densities": "num_densities",
+    }
     given = {renamed.get(name, name): value for name, value in context.params.items()}
     return Options(**{entry.name: given[entry.name] for entry in fields(Options)})
 

@@ -36,6 +36,7 @@ def run(
     seed: opt.Seed = 0,
     resume: opt.Resume = True,
     barriers: opt.KeepTo = True,
+    densities: opt.Densities = None,
     keep_samples: opt.KeepSamples = False,
     forecast: opt.Forecasts = True,
     speed: opt.Speed = 0.1,

@@ -57,6 +57,9 @@ _FORECAST_SPACING_MM = 2.0
 #: Posterior samples behind the maps where a solve takes seconds [1].
 _NUM_EXPENSIVE = 12
 
+#: More densities than these fill the memory of a laptop [1].
+_MOST_DENSITIES = 1000
+
 #: What sets the seed of the replicates apart from the fit's; the prior's draws have 1.
 _REPLICATE_STREAM = 2
 
@@ -78,6 +81,8 @@ class Options:
         num_samples: posterior samples; None for the method's own number.
         resume: whether to go on with what an interrupted run of the same left.
         barriers: whether margins keep to falx and tentorium, as the atlas gives them.
+        num_densities: posterior samples whose densities are grown, for maps, bands and coverage; None for 48 (12 with
+            mass effect).
         keep_samples: whether to write the densities of the posterior samples.
         forecast: whether to look ahead.
         speed: of the front, with a forecast, which one scan doesn't tell [mm/d].
@@ -92,6 +97,7 @@ class Options:
     num_samples: int | None = None
     resume: bool = True
     barriers: bool = True
+    num_densities: int | None = None
     keep_samples: bool = False
     forecast: bool = True
     speed: float = TYPICAL_SPEED
@@ -104,6 +110,13 @@ class Options:
         self.single_scan(Simulator(self.model))
         if self.seed < 0:
             raise InputError("seed", expected="a nonnegative integer", got=f"{self.seed}", advice="use 0")
+        if self.num_densities is not None and not 2 <= self.num_densities <= _MOST_DENSITIES:
+            raise InputError(
+                "densities",
+                expected=f"from 2 to {_MOST_DENSITIES} posterior samples",
+                got=f"{self.num_densities}",
+                advice=f"use {NUM_PREDICTIVE}, or 200 for `plan --model coverage`",
+            )
         find_method(self.method).settings(self.num_samples)
 
     @property
@@ -188,7 +201,7 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     simulator = Simulator(options.model)
     problem, fitted = fit_outlines(visit, anatomy.anatomy, simulator, options, monitor=monitor)
     monitor.begin("density")
-    count = _NUM_EXPENSIVE if options.known else NUM_PREDICTIVE
+    count = options.num_densities or (_NUM_EXPENSIVE if options.known else NUM_PREDICTIVE)
     grown = grow_samples(problem, fitted.posterior, num_samples=count)
     maps = predictive_maps(grown, anatomy.anatomy)
     check = predictive_check(problem, grown, generator=np.random.default_rng([options.seed, _REPLICATE_STREAM]))

@@ -157,6 +157,7 @@ _FLAGS = {
     "seed": "--seed",
     "method": "--method",
     "num_samples": "--samples",
+    "num_densities": "--densities",
     "speed": "--speed",
 }
 

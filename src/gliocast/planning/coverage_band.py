@@ -12,7 +12,6 @@ import numpy as np
 
 from gliocast.anatomy.mobility import is_tissue
 from gliocast.core import Anatomy, Density, Grid, InputError, LabelMap
-from gliocast.core.grid import MM3_PER_ML
 from gliocast.planning.barriers import Barriers
 from gliocast.planning.coverage import CoverageCurve
 from gliocast.planning.margins import distance_from, gross_tumor_volume, treatable_region
@@ -58,26 +57,35 @@ def coverage_band(
     Raises:
         InputError: no samples, or one without any tumor.
     """
-    tissue = is_tissue(anatomy)
-    cells = _cells(np.flatnonzero(tissue.ravel()), labels.grid, samples[0].grid) if samples else np.zeros(0, dtype=int)
-    fields = [np.append(sample.data.ravel(), 0) for sample in samples]  # the last one is outside of the sample's grid
-    weights = np.bincount(cells, minlength=len(fields[0])) if samples else np.zeros(0)
-    burdens = [float(weights @ field.astype(np.float64)) for field in fields]
-    if not burdens or min(burdens) <= 0:
-        raise InputError(
-            "coverage band",
-            expected="posterior samples with tumor in each",
-            got=f"{len(burdens)} samples, {sum(burden <= 0 for burden in burdens)} of them empty",
-            advice="grow them first",
-        )
-    counts = np.rint(curve.volume_ml * MM3_PER_ML / labels.grid.voxel_volume).astype(int)
-    bands = []
+    if not samples:
+        raise _without_tumor(0, 0)
+    tissue, grid = is_tissue(anatomy).ravel(), samples[0].grid
+    weights = np.bincount(_cells(np.flatnonzero(tissue), labels.grid, grid), minlength=samples[0].data.size + 1)
+    counts = np.rint(curve.volume_ml / labels.grid.voxel_ml).astype(int)
+    families = []
     for voxels in _families(curve, density, labels, anatomy, barriers, int(counts[-1])):
-        places = _cells(voxels, labels.grid, samples[0].grid)
-        places[~tissue.ravel()[voxels]] = len(fields[0]) - 1
-        covered = np.array([np.cumsum(field[places], dtype=np.float64)[counts - 1] for field in fields])
-        bands.append(np.quantile(covered / np.array(burdens)[:, None], BAND, axis=0))
-    return CoverageBand(bands[0], bands[1], len(samples))
+        places = _cells(voxels, labels.grid, grid)
+        places[~tissue[voxels]] = len(weights) - 1
+        families.append(places)
+    covered = np.empty((len(families), len(samples), len(counts)))
+    for number, sample in enumerate(samples):
+        field = np.append(sample.data.ravel(), 0)  # the last one is outside of the sample's grid
+        burden = float(weights @ field.astype(np.float64))
+        if burden <= 0:
+            raise _without_tumor(len(samples), number)
+        for family, places in zip(covered, families, strict=True):
+            family[number] = np.cumsum(field[places], dtype=np.float64)[counts - 1] / burden
+    by_margin, by_density = (np.quantile(family, BAND, axis=0) for family in covered)
+    return CoverageBand(by_margin, by_density, len(samples))
+
+
+def _without_tumor(count: int, number: int) -> InputError:
+    return InputError(
+        "coverage band",
+        expected="posterior samples with tumor in each",
+        got=f"{count} samples, number {number + 1} of them empty" if count else "none",
+        advice="grow them first",
+    )
 
 
 def _families(
