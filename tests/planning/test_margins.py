@@ -125,6 +125,15 @@ def test_ventricle_is_found_and_sulci_and_fissures_are_not(head):
     assert found[ventricle].mean() > 0.95
 
 
+def test_ventricles_are_found_once_for_an_anatomy_and_cannot_be_written_to(head):
+    grid, brain, ventricle, _, _ = head
+    first, second = (make_anatomy(grid, brain, ventricle & wanted) for wanted in (brain, ~brain))
+    found = ventricles(first)
+    assert ventricles(first) is found
+    assert not found.flags.writeable
+    assert not ventricles(second).any()  # another anatomy has its own, though as large
+
+
 def test_no_fluid_means_no_ventricle(head):
     grid, brain, _, _, _ = head
     assert not ventricles(make_anatomy(grid, brain, np.zeros_like(brain))).any()

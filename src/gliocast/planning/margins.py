@@ -38,10 +38,12 @@ SHALLOWEST_VENTRICLE_MM = 15.0
 VENTRICLE_SEED_DEPTH_MM = 25.0
 #: A ventricle is thicker than a fissure: somewhere a ball of this radius fits into it [mm].
 VENTRICLE_BALL_MM = 2.0
-#: Ventricles of anatomies in use; finding them takes a second, and every target asks for them.
-_VENTRICLES: WeakKeyDictionary[Anatomy, np.ndarray] = WeakKeyDictionary()
 #: How far the ball's center may be left behind, so that horns taper off instead of being cut [mm].
 VENTRICLE_REACH_MM = 4.0
+
+#: Ventricles of the anatomies in use: finding them takes a second, and targets, curves and figures all ask for them.
+#: Nouns aren't changed in place, so what was found stays right as long as the anatomy lives.
+_FOUND: WeakKeyDictionary[Anatomy, np.ndarray] = WeakKeyDictionary()
 
 
 def gross_tumor_volume(labels: LabelMap) -> tuple[np.ndarray, str | None]:
@@ -87,11 +89,11 @@ def ventricles(anatomy: Anatomy) -> np.ndarray:
     Returns:
         bool mask, shape of the grid, not to be written to: it is kept as long as the anatomy is.
     """
-    if anatomy not in _VENTRICLES:
+    if anatomy not in _FOUND:
         mask = _ventricles(anatomy)
         mask.setflags(write=False)
-        _VENTRICLES[anatomy] = mask
-    return _VENTRICLES[anatomy]
+        _FOUND[anatomy] = mask
+    return _FOUND[anatomy]
 
 
 def _ventricles(anatomy: Anatomy) -> np.ndarray:
