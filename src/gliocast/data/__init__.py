@@ -19,6 +19,7 @@ from gliocast.data.patient import describe, read_patient, read_patient_files, re
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
 from gliocast.data.results import BidsResults, Results, find_results, folders_of_results, lay_out, whole_results
 from gliocast.data.series import open_series, read_density_series, write_vectors
+from gliocast.data.tables import read_table, write_json
 from gliocast.data.treatments import TREATMENT_KEYS, read_treatments
 from gliocast.data.volumes import ColumnNames, read_volumes
 
@@ -55,6 +56,7 @@ __all__ = [
     "read_posterior",
     "read_study",
     "read_study_files",
+    "read_table",
     "read_treatments",
     "read_volume",
     "read_volumes",
@@ -67,6 +69,7 @@ __all__ = [
     "whole_file",
     "whole_folder",
     "whole_results",
+    "write_json",
     "write_like",
     "write_posterior",
     "write_vectors",

@@ -5,7 +5,6 @@ dataset the folder of a subject or session holds images in ``anat`` by the names
 and beside it other files with the subject before their name: ``sub-01_plan.json``.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from gliocast.data.bids import (
 )
 from gliocast.data.folders import MAX_NAMES, printable
 from gliocast.data.outputs import whole_folder
+from gliocast.data.tables import read_table, write_json
 
 #: What a BIDS dataset says of itself.
 DESCRIPTION = "dataset_description.json"
@@ -156,7 +156,7 @@ class BidsResults(Results):
             assert kind is not None  # it has a name
             made_of = [uri for source in kind.sources if (uri := uris.get(source)) is not None]
             content = image_sidecar(kind, reference=uris.get("t1"), sources=made_of)
-            _write_json(self._beside(plain, ".json"), content)
+            write_json(self._beside(plain, ".json"), content)
             if kind.suffix == "dseg" and schema is not None:
                 self._beside(plain, ".tsv").write_text(lookup_table(schema), encoding="utf-8")
 
@@ -273,7 +273,7 @@ def _known_description(out: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_table(path)
         makers = [maker["Name"] for maker in content["GeneratedBy"]] if content["DatasetType"] == "derivative" else []
     except (OSError, KeyError, TypeError, ValueError):
         makers = []
@@ -284,7 +284,7 @@ def _known_description(out: Path) -> dict[str, Any]:
             got="another dataset",
             advice="write into a folder of its own, such as derivatives/gliocast",
         )
-    return dict(content)
+    return content
 
 
 def _write_dataset(stage: Path, out: Path, known: Mapping[str, Any], *, link: str | None) -> None:
@@ -302,12 +302,8 @@ def _write_dataset(stage: Path, out: Path, known: Mapping[str, Any], *, link: st
     if link is not None:
         content["DatasetLinks"] = {**content.get("DatasetLinks", {}), "raw": link}
     if content != known:
-        _write_json(stage / DESCRIPTION, content)
+        write_json(stage / DESCRIPTION, content)
     if not (out / ".bidsignore").exists():
         (stage / ".bidsignore").write_text("\n".join(_IGNORED) + "\n", encoding="utf-8")
     if not any(out.glob("README*")):
         (stage / "README.md").write_text(_README, encoding="utf-8")
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

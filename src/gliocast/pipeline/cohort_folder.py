@@ -1,7 +1,6 @@
 """A cohort of digital patients in a folder, laid out and named as BraTS is, with the truth beside the images."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from gliocast import __version__
 from gliocast.cohort.brains import BRATS_GRID
 from gliocast.cohort.synthetic import CohortLaw, SyntheticPatient, SyntheticVisit
 from gliocast.core import SCHEMAS, InputError, Radiotherapy, Resection
-from gliocast.data import whole_file, whole_folder, write_vectors, write_volume
+from gliocast.data import read_table, whole_file, whole_folder, write_json, write_vectors, write_volume
 from gliocast.data.folders import printable
 from gliocast.pipeline.patient_folders import TRUTH
 
@@ -58,7 +57,7 @@ def write_patient(folder: Path, patient: SyntheticPatient, law: CohortLaw) -> No
             (there / TRUTH).mkdir(parents=True)
             _write_visit(there, place.name, visit, law)
         _write_care(stage / TRUTH, patient)
-        _write_json(stage / TRUTH / "truth.json", _described(patient, law))
+        write_json(stage / TRUTH / "truth.json", _described(patient, law))
 
 
 def _write_visit(folder: Path, name: str, visit: SyntheticVisit, law: CohortLaw) -> None:
@@ -132,11 +131,8 @@ def read_truth(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: there is none, or it can't be read.
     """
-    path = folder / TRUTH / "truth.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("no object")
+        return read_table(folder / TRUTH / "truth.json")
     except (OSError, ValueError) as error:
         raise InputError(
             f"patient {printable(folder.name)}",
@@ -144,7 +140,6 @@ def read_truth(folder: Path) -> dict[str, Any]:
             got="none that can be read",
             advice="remove the folder; it will be made again",
         ) from error
-    return found
 
 
 def write_tables(folder: Path, patients: Sequence[Path]) -> None:
@@ -179,7 +174,3 @@ def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]])
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from gliocast.core import InputError, Monitor, Silence
-from gliocast.data import whole_folder, write_volume
+from gliocast.data import whole_folder, write_json, write_volume
 from gliocast.data.dicom import Series, read_series
 from gliocast.data.folders import printable
 from gliocast.data.sidecar import sidecar
-from gliocast.pipeline.record import write_json
 
 _ENDING = ".nii.gz"
 

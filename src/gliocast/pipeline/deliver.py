@@ -13,6 +13,7 @@ from gliocast.data import (
     lay_out,
     open_series,
     whole_results,
+    write_json,
     write_like,
     write_posterior,
     write_volume,
@@ -20,7 +21,7 @@ from gliocast.data import (
 from gliocast.pipeline.personalize import Findings, Options, personalize
 from gliocast.pipeline.plan_origin import origin_of
 from gliocast.pipeline.plan_targets import plan_record
-from gliocast.pipeline.record import parameters, provenance, write_json
+from gliocast.pipeline.record import parameters, provenance
 from gliocast.pipeline.reporting import PAGE, report_content, write_report
 from gliocast.pipeline.stopwatch import Stopwatch
 

@@ -13,11 +13,10 @@ from gliocast.cohort.crew import each
 from gliocast.core import RESEARCH_NOTICE, InputError, Monitor, Plan, Silence, dice
 from gliocast.core.errors import GliocastError
 from gliocast.core.grid import MM3_PER_ML
-from gliocast.data import whole_file
+from gliocast.data import whole_file, write_json
 from gliocast.data.atlas import load_mni152
 from gliocast.pipeline.plan_cases import PlanCase, cohort_schema, find_cases, read_case
 from gliocast.pipeline.plan_density import DensitySource, density_of
-from gliocast.pipeline.record import write_json
 from gliocast.planning.barriers import barriers_from_atlas
 from gliocast.planning.evaluation import PatientPlans, PlanEvaluation
 from gliocast.planning.margins import ESTRO_EANO_MARGIN_MM, require_margin

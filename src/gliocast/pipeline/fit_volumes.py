@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gliocast.core import InputError, Monitor, Silence, VolumeCourse
-from gliocast.data import ColumnNames, file_hash, read_volumes, whole_folder
+from gliocast.data import ColumnNames, file_hash, read_volumes, whole_folder, write_json
 from gliocast.pipeline.course_fit import CourseFit, VolumeOptions, can_be_fitted, fit_course
-from gliocast.pipeline.record import write_json
 from gliocast.pipeline.record_volumes import volume_record
 
 #: Lesions whose largest volume is below this are a sign of another unit [mm^3]: 0.1 ml, a ball of 6 mm.

@@ -1,7 +1,6 @@
 """Results of a run to what may come: files read, scenarios grown, tables and pictures written."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -12,10 +11,18 @@ import numpy as np
 
 from gliocast.anatomy.mobility import is_tissue
 from gliocast.core import RESEARCH_NOTICE, Density, InputError, Monitor, Plan, Silence
-from gliocast.data import Results, file_hash, find_results, read_volume, whole_folder, write_like
+from gliocast.data import (
+    Results,
+    file_hash,
+    find_results,
+    read_table,
+    read_volume,
+    whole_folder,
+    write_json,
+    write_like,
+)
 from gliocast.pipeline.look_ahead import NEEDED, TARGETS, Fitted, ForecastOptions, look_ahead
 from gliocast.pipeline.maps import read_anatomy, require_fractions
-from gliocast.pipeline.record import write_json
 from gliocast.planning.caution import caution
 from gliocast.planning.isoeffect import IsoEffect, compare_targets
 from gliocast.planning.outlook import Outlook
@@ -86,11 +93,11 @@ def _read(results: Results) -> tuple[Fitted, tuple[str, ...]]:
         anatomy.grid.require_same(mask.grid, name)
         masks[name] = mask.data > 0.5
     try:
-        content = json.loads(table.read_text(encoding="utf-8"))["parameters"]
+        content = read_table(table)["parameters"]
         parameters = {name: float(row["mode"]) for name, row in content.items()}
         for name in NEEDED:
             parameters[name]
-        run_options = json.loads(record.read_text(encoding="utf-8"))["options"]
+        run_options = read_table(record)["options"]
         ratio, growth = float(run_options["diffusivity_ratio"]), str(run_options.get("growth", _GROWTH))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

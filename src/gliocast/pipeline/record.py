@@ -1,18 +1,17 @@
 """What is written down beside the images: parameters with units, and how the run can be repeated."""
 
-import json
 import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, LabelMap
 from gliocast.data import file_hash
+from gliocast.data import write_json as write_json  # stages and cohort_results take it from here
 from gliocast.data.atlas import load_mni152
 from gliocast.inference.identifiability import parameters_at_bound, prior_ratios, uninformed_directions
 from gliocast.pipeline.personalize import Findings, Options
@@ -179,8 +178,3 @@ def command(options: Options, labels: LabelMap) -> str:
     switches += [] if options.forecast else ["--no-forecast"]
     schema = [] if labels.path is None else [f"--labels {labels.schema.name}"]
     return " ".join([*words, *schema, *switches, *(["--keep-samples"] if options.keep_samples else [])])
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """One JSON file; numbers that JSON has no word for are refused."""
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -9,9 +9,8 @@ import numpy as np
 
 from gliocast.cohort import DigitalPatient
 from gliocast.core import RESEARCH_NOTICE, Visit
-from gliocast.data import Results, find_results, whole_folder
+from gliocast.data import Results, find_results, whole_folder, write_json
 from gliocast.pipeline.personalize import Findings, thresholds
-from gliocast.pipeline.record import write_json
 from gliocast.planning import CoverageBand, CoverageCurve, compare_plans, coverage_band, coverage_curve
 from gliocast.planning.forecast import ALPHAS
 from gliocast.planning.isoeffect import IsoEffect, compare_targets

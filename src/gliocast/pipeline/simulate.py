@@ -10,10 +10,9 @@ import numpy as np
 
 from gliocast.core import Density, InputError, Monitor, Resection, Snapshot, Treatments
 from gliocast.core.grid import MM3_PER_ML
-from gliocast.data import open_series, whole_file, whole_folder, write_like, write_vectors, write_volume
+from gliocast.data import open_series, whole_file, whole_folder, write_json, write_like, write_vectors, write_volume
 from gliocast.pipeline.choices import Choices
 from gliocast.pipeline.experiment import Experiment, prepare
-from gliocast.pipeline.record import write_json
 from gliocast.pipeline.simulation_record import measure, series_record, simulation_record
 
 if TYPE_CHECKING:
