@@ -60,6 +60,15 @@ def test_a_plan_is_named_as_the_density_is(planning, tmp_path, gliocast):
     assert find_results(tmp_path / "out").folder == tmp_path / "out" / "sub-09" / "ses-a"
 
 
+def test_sessions_of_the_files_stay_apart_where_the_subject_is_named_anew(planning, tmp_path, gliocast):
+    for session in ("pre", "post"):
+        density = tmp_path / f"sub-07_ses-{session}_density.nii.gz"
+        shutil.copy(planning[2], density)
+        arguments = ("plan", "--density", density, *planning[3:], "--bids", "--subject", "P5", "--out", tmp_path / "out")
+        assert gliocast(*arguments).code == 0
+    assert {path.name for path in (tmp_path / "out" / "sub-P5").iterdir()} == {"ses-pre", "ses-post"}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -110,7 +110,22 @@ def test_what_the_user_says_stands_over_what_files_are_called():
     path = Path("sub-02_ses-a_T1w.nii.gz")
     assert Naming().of([path, None]) == Subject("02", "a")
     assert Naming(session="b").of([path]) == Subject("02", "b")
-    assert Naming("7").of([path]) == Subject("7")
+    assert Naming("7").of([path]) == Subject("7", "a")
+    assert Naming("7", "b").of([path]) == Subject("7", "b")
+    assert Naming("7").of([Path("t1.nii.gz"), path]) == Subject("7", "a")
+
+
+@pytest.mark.parametrize(
+    ("naming", "path", "assumed"),
+    [
+        (Naming(), "t1.nii.gz", True),
+        (Naming(session="a"), "t1.nii.gz", True),
+        (Naming("01"), "t1.nii.gz", False),
+        (Naming(session="b"), "sub-02_T1w.nii.gz", False),
+    ],
+)
+def test_a_label_that_neither_user_nor_files_say_is_assumed(naming, path, assumed):
+    assert naming.of([Path(path)]).assumed is assumed
 
 
 def test_files_of_two_subjects_are_refused():
@@ -118,6 +133,16 @@ def test_files_of_two_subjects_are_refused():
     with pytest.raises(InputError, match="one subject and session, got sub-01, sub-02"):
         Naming().of(paths)
     assert Naming("3").of(paths) == Subject("3")
+
+
+@pytest.mark.parametrize("others", ["sub-01_ses-b_T2w.nii.gz", "sub-01_T2w.nii.gz"])
+def test_files_of_two_sessions_are_refused_unless_the_session_is_said(others):
+    paths = [Path("sub-01_ses-a_T1w.nii.gz"), Path(others)]
+    for naming in (Naming(), Naming("3")):
+        with pytest.raises(InputError, match="got sub-01.*sub-01_ses-.*--subject and --session"):
+            naming.of(paths)
+    assert Naming(session="c").of(paths) == Subject("01", "c")
+    assert Naming("3", "c").of(paths) == Subject("3", "c")
 
 
 # Where things come from

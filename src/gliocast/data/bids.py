@@ -11,7 +11,7 @@ entities and labels that are reserved from there.
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -93,23 +93,22 @@ class Naming:
         Subject(NAMELESS if self.subject is None else self.subject, self.session)
 
     def of(self, paths: Iterable[Path | None]) -> Subject:
-        """The subject whose scans these are.
+        """The subject whose scans these are: of label and session, each by the user if said, else by the files.
 
         Raises:
-            InputError: file names are those of several subjects or sessions, and the user says nothing.
+            InputError: file names are those of several subjects or sessions, and the user doesn't say which.
         """
-        if self.subject is not None:
-            return Subject(self.subject, self.session)
         found = {subject for path in paths if path is not None and (subject := subject_of(path)) is not None}
-        if len(found) > 1:
+        labels = {subject.label for subject in found} if self.subject is None else {self.subject}
+        sessions = {subject.session for subject in found} if self.session is None else {self.session}
+        if len(labels) > 1 or len(sessions) > 1:
             raise InputError(
                 "scans",
                 expected="those of one subject and session",
                 got=", ".join(sorted(subject.stem for subject in found)),
-                advice="check the files, or say whose they are with --subject",
+                advice="check the files, or say whose they are with --subject and --session",
             )
-        known = found.pop() if found else Subject(NAMELESS, assumed=True)
-        return known if self.session is None else replace(known, session=self.session)
+        return Subject(next(iter(labels), NAMELESS), next(iter(sessions), None), assumed=not labels)
 
 
 def subject_of(path: Path) -> Subject | None:
