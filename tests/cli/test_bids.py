@@ -36,7 +36,8 @@ def test_plans_of_two_subjects_and_a_session_share_a_dataset(planning, brain, tm
     assert gliocast(*planning, "--out", tmp_path / "plain").code == 0
     names = [path.name for path in (tmp_path / "plain").glob("*.nii.gz")]
     for subject in (Subject("01"), Subject("02"), Subject("02", "post")):
-        results = lay_out(out, subject)
+        results = find_results(out / subject.folder)
+        assert results == lay_out(out, subject)
         for name in names:
             assert_aligned(results.path(name), brain.white)
             assert results.path(name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
@@ -45,12 +46,32 @@ def test_plans_of_two_subjects_and_a_session_share_a_dataset(planning, brain, tm
 
 
 def test_who_comes_second_has_to_be_named(planning, tmp_path, gliocast, refused):
-    """Or results of two patients would lie in one folder."""
-    assert gliocast(*planning, "--bids", "--out", tmp_path / "out").code == 0
-    said = refused(*planning, "--bids", "--out", tmp_path / "out")
-    assert "expected a label, for there are results of sub-01 already, got none" in said
-    for options in (("--subject", "01"), ("--session", "post")):
+    """Or two patients would become one subject."""
+    assert gliocast(*planning, "--bids", "--out", tmp_path / "out", "--session", "a").code == 0
+    for options in ((), ("--session", "a"), ("--session", "b")):
+        said = refused(*planning, "--bids", "--out", tmp_path / "out", *options)
+        assert "expected a label, for there are results of sub-01 already, got none" in said
+    for options in (("--subject", "01"), ("--subject", "01", "--session", "b"), ("--subject", "02")):
         assert gliocast(*planning, "--bids", "--out", tmp_path / "out", *options).code == 0
+
+
+@pytest.fixture
+def unreadable(tmp_path):
+    """A folder with scans that nobody can read, and without a segmentation: the network would have to make one."""
+    (tmp_path / "scans").mkdir()
+    for name in ("t1", "t1c", "t2", "flair"):
+        (tmp_path / "scans" / f"{name}.nii.gz").write_text("no image")
+    return tmp_path / "scans"
+
+
+@pytest.mark.parametrize("verb", ["run", "segment"])
+def test_where_there_is_no_room_nothing_is_read(verb, unreadable, tmp_path, refused):
+    place = tmp_path / "out" / "sub-01"
+    place.mkdir(parents=True)
+    assert "there are results of sub-01 already" in refused(verb, unreadable, "--bids", "--out", place.parent)
+    (place.parent / "dataset_description.json").write_text('{"Name": "x", "DatasetType": "raw"}')
+    said = refused(verb, unreadable, "--bids", "--subject", "02", "--out", place.parent)
+    assert "the derivatives dataset of an earlier run, got another dataset" in said
 
 
 def test_a_plan_is_named_as_the_density_is(planning, tmp_path, gliocast):
@@ -64,8 +85,8 @@ def test_sessions_of_the_files_stay_apart_where_the_subject_is_named_anew(planni
     for session in ("pre", "post"):
         density = tmp_path / f"sub-07_ses-{session}_density.nii.gz"
         shutil.copy(planning[2], density)
-        arguments = ("plan", "--density", density, *planning[3:], "--bids", "--subject", "P5", "--out", tmp_path / "out")
-        assert gliocast(*arguments).code == 0
+        options = ("--bids", "--subject", "P5", "--out", tmp_path / "out")
+        assert gliocast("plan", "--density", density, *planning[3:], *options).code == 0
     assert {path.name for path in (tmp_path / "out" / "sub-P5").iterdir()} == {"ses-pre", "ses-post"}
 
 

@@ -139,7 +139,7 @@ def test_files_of_two_subjects_are_refused():
 def test_files_of_two_sessions_are_refused_unless_the_session_is_said(others):
     paths = [Path("sub-01_ses-a_T1w.nii.gz"), Path(others)]
     for naming in (Naming(), Naming("3")):
-        with pytest.raises(InputError, match="got sub-01.*sub-01_ses-.*--subject and --session"):
+        with pytest.raises(InputError, match=r"got sub-01.*sub-01_ses-.*--subject and --session"):
             naming.of(paths)
     assert Naming(session="c").of(paths) == Subject("01", "c")
     assert Naming("3", "c").of(paths) == Subject("3", "c")

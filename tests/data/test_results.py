@@ -7,7 +7,16 @@ import pytest
 
 from gliocast import __version__
 from gliocast.core import InputError
-from gliocast.data import BidsResults, Results, Subject, find_results, lay_out, whole_results
+from gliocast.data import (
+    BidsResults,
+    Results,
+    Subject,
+    find_results,
+    folders_of_results,
+    lay_out,
+    require_room,
+    whole_results,
+)
 
 PLAIN = ("density.nii.gz", "ctv_model.nii.gz", "density_above_0.1.nii.gz", "plan.json", "report.npz")
 
@@ -77,12 +86,79 @@ def test_of_several_one_has_to_be_named(tmp_path):
     assert find_results(tmp_path / "out" / "sub-02").folder == tmp_path / "out" / "sub-02" / "ses-a"
 
 
+def test_a_subject_with_results_of_its_own_has_those_whatever_its_sessions_have(tmp_path):
+    own, session = write(tmp_path / "out", Subject("01")), write(tmp_path / "out", Subject("01", "x"))
+    for place in ("sub-01", "sub-01/anat"):
+        assert find_results(tmp_path / "out" / place) == own
+    for place in ("sub-01/ses-x", "sub-01/ses-x/anat"):
+        assert find_results(tmp_path / "out" / place) == session
+    with pytest.raises(InputError, match="got sub-01, sub-01/ses-x; name the folder of one, such as out/sub-01"):
+        find_results(tmp_path / "out")
+
+
+def test_of_several_sessions_one_has_to_be_named(tmp_path):
+    for session in "ab":
+        write(tmp_path / "out", Subject("01", session))
+    with pytest.raises(InputError, match=r"got sub-01/ses-a, sub-01/ses-b; .* such as out/sub-01/ses-a"):
+        find_results(tmp_path / "out" / "sub-01")
+    assert find_results(tmp_path / "out" / "sub-01" / "anat").images() == []
+
+
+@pytest.mark.parametrize("place", ["out", "out/sub-01"])
+@pytest.mark.parametrize("find", [find_results, folders_of_results])
+def test_a_folder_that_cant_be_read_is_refused(find, place, tmp_path, monkeypatch):
+    write(tmp_path / "out", Subject("01", "a"))
+
+    def denied(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(InputError, match="expected a folder of results, got Permission denied; check the path"):
+        find(tmp_path / place)
+
+
+def test_a_place_for_results_that_cant_be_read_is_refused(tmp_path, monkeypatch):
+    def denied(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    with pytest.raises(InputError, match="got Permission denied"):
+        require_room(tmp_path, Subject("01"))
+
+
 def test_any_other_folder_is_plain_even_if_it_is_called_like_a_subject(tmp_path):
     write(tmp_path / "sub-01")
     for place in (tmp_path / "sub-01", tmp_path / "absent"):
         found = find_results(place)
         assert (type(found), found.folder) == (Results, place)
     assert isinstance(write(tmp_path / "out", Subject("01")), BidsResults)
+
+
+# Where there is room
+
+
+@pytest.mark.parametrize("first", [None, "a"])
+@pytest.mark.parametrize("second", [None, "a", "b"])
+def test_a_label_that_nobody_said_is_used_once_whatever_the_session(first, second, tmp_path):
+    write(tmp_path / "out", Subject("01", first))
+    with pytest.raises(InputError, match=r"there are results of sub-01 already, got none; .* --subject, 01 for the"):
+        require_room(tmp_path / "out", Subject("01", second, assumed=True))
+    for subject in (None, Subject("01", second), Subject("02", second, assumed=True)):
+        require_room(tmp_path / "out", subject)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_of_two_runs_at_once_the_slower_one_overwrites_nothing(exists, tmp_path):
+    subject = Subject("01", assumed=True)
+    if exists:
+        write(tmp_path / "out", Subject("02"))
+    slower = whole_results(tmp_path / "out", subject)
+    slower.__enter__().path("plan.json").write_text("slower")
+    quicker = write(tmp_path / "out", subject)
+    with pytest.raises(InputError, match="there are results of sub-01 already"):
+        slower.__exit__(None, None, None)
+    assert quicker.path("plan.json").read_text() == f"{subject}"
+    assert not list(tmp_path.rglob(".gliocast-*"))
 
 
 # What a dataset says of itself

@@ -46,9 +46,9 @@ def run(
     quiet: opt.Quiet = False,
 ) -> None:
     """Personalize the growth model to a patient and plan a target volume."""
-    from gliocast.data import describe
+    from gliocast.data import describe, require_room
     from gliocast.pipeline import Stopwatch, report_page, run
-    from gliocast.pipeline.open_patient import open_patient
+    from gliocast.pipeline.open_patient import open_patient, scan_files
 
     naming = opt.naming(bids, subject, session)
     choices = opt.run_options(context)
@@ -57,6 +57,8 @@ def run(
     with watching(quiet=quiet) as watcher:
         monitor = Stopwatch(watcher)
         _require_folder_or_files(patient, given)
+        if naming is not None:
+            require_room(out, naming.of(scan_files(patient, given).values()))
         person = open_patient(patient, given, labels=labels, monitor=monitor)
         for line in (*describe(person), *(f"warning: {warning}" for warning in person.warnings)):
             monitor.note(line)

@@ -17,7 +17,15 @@ from gliocast.data.nifti import header_warnings, read_any_volume, read_integers,
 from gliocast.data.outputs import whole_file, whole_folder
 from gliocast.data.patient import describe, read_patient, read_patient_files, read_study, read_study_files
 from gliocast.data.preprocess import brain_mask, require_brain, zscore
-from gliocast.data.results import BidsResults, Results, find_results, folders_of_results, lay_out, whole_results
+from gliocast.data.results import (
+    BidsResults,
+    Results,
+    find_results,
+    folders_of_results,
+    lay_out,
+    require_room,
+    whole_results,
+)
 from gliocast.data.series import open_series, read_density_series, write_vectors
 from gliocast.data.tables import read_table, write_json
 from gliocast.data.treatments import TREATMENT_KEYS, read_treatments
@@ -61,6 +69,7 @@ __all__ = [
     "read_volume",
     "read_volumes",
     "require_brain",
+    "require_room",
     "restore_generator",
     "save_checkpoint",
     "store_arrays",

@@ -185,17 +185,10 @@ def whole_results(
         inputs: files that results are made of; a raw dataset around `out` that holds them is linked to.
 
     Raises:
-        InputError: as `whole_folder`, `out` is a dataset of something else, or it has results of the subject already
-            and its label is but assumed.
+        InputError: as `whole_folder` and `require_room`; the latter at the end, too, if another run was quicker.
     """
+    require_room(out, subject)
     known = _known_description(out) if subject is not None else {}
-    if subject is not None and subject.assumed and (out / subject.folder).exists():
-        raise InputError(
-            "subject",
-            expected=f"a label, for there are results of {subject.stem} already",
-            got="none",
-            advice=f"say whose these are with --subject, {subject.label} for the same patient again",
-        )
     with whole_folder(out) as stage:
         results = lay_out(stage, subject)
         if isinstance(results, BidsResults):
@@ -205,26 +198,57 @@ def whole_results(
             links = {link for holder in holders if holder is not None and (link := link_to(holder, out)) is not None}
             _write_dataset(stage, out, known, link=max(links, default=None))
         yield results
+        require_room(out, subject)
+
+
+def require_room(out: Path, subject: Subject | None) -> None:
+    """Raise InputError where a subject's results have no place to go: to be asked before they are made.
+
+    Args:
+        out: folder to write.
+        subject: whose results a BIDS dataset gets; None for gliocast's own layout, for which there is always room.
+
+    Raises:
+        InputError: `out` is a dataset of something else or can't be read, or it has results of the subject already, of
+            whichever session, and the subject's label is but assumed.
+    """
+    if subject is None:
+        return
+    _known_description(out)
+    name = f"sub-{subject.label}"
+    with _readable(out):
+        taken = subject.assumed and (out / name).exists()
+    if taken:
+        raise InputError(
+            "subject",
+            expected=f"a label, for there are results of {name} already",
+            got="none",
+            advice=f"say whose these are with --subject, {subject.label} for the same patient again",
+        )
 
 
 def find_results(place: Path) -> Results:
     """Results in a folder of either layout.
 
     Args:
-        place: folder that gliocast wrote: a plain one, a BIDS dataset with one subject and session, or that of one.
+        place: folder that gliocast wrote: a plain one, a BIDS dataset with one subject and session, or that of one,
+            or its images'. A subject with results of its own has those, whatever its sessions have.
 
     Raises:
-        InputError: a dataset or subject of which several have results, or none.
+        InputError: a dataset of which several have results, or a subject without its own of which several sessions
+            have; or a folder can't be read.
     """
     place = absolute(place)
-    if (place / DESCRIPTION).is_file():
-        return _only([inner for folder in _labeled(place, "sub") for inner in _sessions(folder)], place, place)
-    folder = place.parent if place.name == ANATOMICAL else place
-    subject = subject_of(folder / ANATOMICAL)
-    if subject is not None:
-        root = folder.parents[subject.folder.count("/")]
-        if (root / DESCRIPTION).is_file():
-            return _only(_sessions(folder), root, folder)
+    with _readable(place):
+        if (place / DESCRIPTION).is_file():
+            return _only([inner for folder in _labeled(place, "sub") for inner in _sessions(folder)], place, place)
+        folder = place.parent if place.name == ANATOMICAL else place
+        subject = subject_of(folder / ANATOMICAL)
+        if subject is not None:
+            root = folder.parents[subject.folder.count("/")]
+            if (root / DESCRIPTION).is_file():
+                own = (folder / ANATOMICAL).is_dir() or folder != place
+                return BidsResults(folder, subject, root) if own else _only(_sessions(folder), root, folder)
     return Results(place)
 
 
@@ -232,11 +256,26 @@ def folders_of_results(place: Path) -> list[Path]:
     """Folders in a folder, by name, hidden ones left out; in a BIDS dataset those of subjects and sessions.
 
     Raises:
-        OSError: it can't be read.
+        InputError: there is none, or it can't be read.
     """
-    if (place / DESCRIPTION).is_file():
-        return [inner for folder in _labeled(place, "sub") for inner in _sessions(folder) or [folder]]
-    return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+    with _readable(place):
+        if (place / DESCRIPTION).is_file():
+            return [inner for folder in _labeled(place, "sub") for inner in _sessions(folder) or [folder]]
+        return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+@contextmanager
+def _readable(place: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to look into a folder into advice."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"folder {printable(place.name or str(place))}",
+            expected="a folder of results",
+            got=printable(error.strerror or str(error)),
+            advice="check the path and its permissions",
+        ) from error
 
 
 def _only(found: list[Path], root: Path, place: Path) -> Results:
@@ -270,13 +309,15 @@ def _sessions(folder: Path) -> list[Path]:
 def _known_description(out: Path) -> dict[str, Any]:
     """What a dataset says of itself, in which results may lie; nothing where there is none."""
     path = out / DESCRIPTION
-    if not path.is_file():
-        return {}
-    try:
-        content = read_table(path)
-        makers = [maker["Name"] for maker in content["GeneratedBy"]] if content["DatasetType"] == "derivative" else []
-    except (OSError, KeyError, TypeError, ValueError):
-        makers = []
+    with _readable(out):
+        if not path.is_file():
+            return {}
+        try:
+            content = read_table(path)
+            derived = content["DatasetType"] == "derivative"
+            makers = [maker["Name"] for maker in content["GeneratedBy"]] if derived else []
+        except (KeyError, TypeError, ValueError):
+            makers = []
     if "gliocast" not in makers:
         raise InputError(
             f"output {printable(out.name)}",

@@ -25,7 +25,7 @@ def report_cohort(results: Path, *, monitor: Monitor | None = None) -> CohortCon
     """
     monitor = monitor or Silence()
     monitor.begin("read")
-    folders = _subfolders(results)
+    folders = folders_of_results(results)
     if not any(map(is_ours, folders)):
         raise InputError(
             f"folder {printable(results.name or str(results))}",
@@ -51,16 +51,3 @@ def report_cohort(results: Path, *, monitor: Monitor | None = None) -> CohortCon
     if report.figure is None:
         (results / COHORT_FIGURE).unlink(missing_ok=True)  # an older one would show what isn't there any more
     return content
-
-
-def _subfolders(results: Path) -> list[Path]:
-    """As `folders_of_results`, or why not."""
-    try:
-        return folders_of_results(results)
-    except OSError as error:
-        raise InputError(
-            f"folder {printable(results.name or str(results))}",
-            expected="a folder of results",
-            got=printable(error.strerror or str(error)),
-            advice="check the path",
-        ) from error

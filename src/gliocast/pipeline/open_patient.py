@@ -14,6 +14,19 @@ NETWORK_NOTE = (
 )
 
 
+def scan_files(folder: Path | None, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Files that `open_patient` reads, by ``t1``, ``t1c``, ``t2``, ``flair`` and, where there is one, ``seg``.
+
+    Args:
+        folder: as there.
+        files: as there.
+
+    Raises:
+        InputError: as `gliocast.data.find_files`.
+    """
+    return dict(files) if folder is None else find_files(folder, segmented=False)
+
+
 def open_patient(
     folder: Path | None,
     files: Mapping[str, Path],
@@ -36,7 +49,7 @@ def open_patient(
     """
     monitor = monitor or Silence()
     monitor.begin("read")
-    scans = dict(files) if folder is None else find_files(folder, segmented=False)
+    scans = scan_files(folder, files)
     name = "patient" if folder is None else folder.resolve().name or "patient"
     if "seg" in scans:
         return read_patient_files(**scans, labels=labels, id=name)
