@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,10 +17,14 @@ from gliocast.core import RESEARCH_NOTICE, InputError
 from gliocast.data import Naming, file_hash, find_results, read_patient
 from gliocast.pipeline import Options, deliver, remake_report, report_page, run
 from gliocast.pipeline.cohort_report import report_cohort
+from gliocast.report.figures import FigureEntry
 
 #: How BIDS calls the scans of the small patient.
 NAMES = {"t1": "T1w", "t1c": "ce-gadolinium_T1w", "t2": "T2w", "flair": "FLAIR", "seg": "desc-tumor_dseg"}
 SECRET = "DOE-JANE-1957"
+
+#: Stands for the figures, which take their time.
+DRAWN = {"drawn": FigureEntry(1, b"as png", b"as webp", "what it shows", "what it means")}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,7 @@ def data(small_patient_template, tmp_path_factory):
         shutil.copy(small_patient_template / f"{key}.nii.gz", scans / f"sub-07_ses-pre_{name}.nii.gz")
     plain = shutil.copytree(small_patient_template, raw / "sourcedata" / SECRET)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gliocast.report.html.make_figures", lambda _: {})
+        patch.setattr("gliocast.report.html.make_figures", lambda _: DRAWN)
         for folder, naming in ((scans.parent, Naming()), (plain, Naming("08"))):
             patient = read_patient(folder, labels="brats-2021")
             findings = make_findings(patient)
@@ -67,8 +72,11 @@ def test_every_file_is_where_the_specification_wants_it(data):
     assert {path.name for path in out.iterdir()} == at_root
     for folder, stem in ((out / "sub-07" / "ses-pre", "sub-07_ses-pre"), (out / "sub-08", "sub-08")):
         for path in (path for path in folder.rglob("*") if path.is_file()):
+            if path.parent == folder / "figures":
+                continue
             assert path.name.startswith(f"{stem}_")
             assert path.parent == (folder / "anat" if "_space-orig_" in path.name else folder)
+        assert [path.name for path in (folder / "figures").iterdir()] == ["drawn.png"]
         others = {path.name.removeprefix(f"{stem}_") for path in folder.iterdir() if path.is_file()}
         json_files = {f"{name}.json" for name in ("parameters", "plan", "provenance", "verdict")}
         assert others == {*json_files, "posterior.nc", "report.html", "report.npz"}
@@ -127,9 +135,11 @@ def test_files_that_the_specification_doesnt_know_are_listed_for_validators(data
     out = data / "derivatives" / "gliocast"
     patterns = (out / ".bidsignore").read_text().split()
     known = re.compile(r"_(mask|probseg|dseg)\.(nii\.gz|json|tsv)$")
-    for path in (path for path in out.glob("sub-*/**/*") if path.is_file()):
-        ignored = any(path.match(pattern) for pattern in patterns)
-        assert ignored != bool(known.search(path.name)), path.name
+    paths = [path.relative_to(out) for path in out.glob("sub-*/**/*") if path.is_file()]
+    assert sum(path.parent.name == "figures" for path in paths) == 2
+    for path in paths:  # as in .gitignore: a pattern without a slash is for any file or folder on the way
+        ignored = any(fnmatchcase(part, pattern) for part in path.parts for pattern in patterns)
+        assert ignored != bool(known.search(path.name)), path
 
 
 def test_the_plan_lists_the_targets_by_the_names_they_have(data):
@@ -147,7 +157,7 @@ def test_the_report_is_made_again_to_the_byte(dataset):
     before = page.read_bytes()
     page.write_text("")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gliocast.report.html.make_figures", lambda _: {})
+        patch.setattr("gliocast.report.html.make_figures", lambda _: DRAWN)
         assert remake_report(dataset / "sub-07" / "ses-pre") == page
         assert page.read_bytes() == before
         with pytest.raises(InputError, match="got sub-07/ses-pre, sub-08; name the folder of one"):
@@ -170,7 +180,7 @@ def test_a_result_is_a_scan_of_no_patient(dataset):
 def test_results_of_both_layouts_are_the_same(data, small_patient_template, tmp_path):
     patient = read_patient(small_patient_template, labels="brats-2021")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gliocast.report.html.make_figures", lambda _: {})
+        patch.setattr("gliocast.report.html.make_figures", lambda _: DRAWN)
         patch.setattr(deliver, "personalize", lambda *_: make_findings(patient))
         run(patient, tmp_path / "plain")
     ours, theirs = find_results(tmp_path / "plain"), find_results(data / "derivatives" / "gliocast" / "sub-07")
