@@ -127,6 +127,8 @@ def naming(bids: bool, subject: str | None, session: str | None) -> "Naming | No
 
 def say_where(out: Path, *, quiet: bool, page: Path | None = None) -> None:
     """Tell where the report is: in its folder by its plain name unless a page is named."""
+    from gliocast.data.results import PAGE
+
     if not quiet:
-        print(f"report: {(page or out / 'report.html').resolve()}")
+        print(f"report: {(page or out / PAGE).resolve()}")
         print(RESEARCH_NOTICE)

@@ -32,6 +32,11 @@ from gliocast.data.folders import MAX_NAMES, printable
 from gliocast.data.outputs import whole_folder
 from gliocast.data.tables import read_table, write_json
 
+#: Plain names of what a run writes: density at the mode, parameters, plan, provenance, posterior, page, the page's
+#: verdict, and the folder of its figures.
+DENSITY, PARAMETERS, PLAN, PROVENANCE = "density.nii.gz", "parameters.json", "plan.json", "provenance.json"
+POSTERIOR, PAGE, VERDICT, FIGURES = "posterior.nc", "report.html", "verdict.json", "figures"
+
 #: What a BIDS dataset says of itself.
 DESCRIPTION = "dataset_description.json"
 
@@ -39,17 +44,17 @@ _ENDING = ".nii.gz"
 
 #: Patterns of files that the specification doesn't know, for validators.
 _IGNORED = (
-    "figures",  # with a slash, the official validator takes the folder itself amiss
+    FIGURES,  # with a slash, the official validator takes the folder itself amiss
     "cohort.*",
     "*_density.nii.gz",
     "*_density.json",
-    "*_parameters.json",
-    "*_plan.json",
-    "*_posterior.nc",
-    "*_provenance.json",
-    "*_report.html",
+    f"*_{PARAMETERS}",
+    f"*_{PLAN}",
+    f"*_{POSTERIOR}",
+    f"*_{PROVENANCE}",
+    f"*_{PAGE}",
     "*_report.npz",
-    "*_verdict.json",
+    f"*_{VERDICT}",
 )
 
 _README = f"""# Results of gliocast

@@ -14,6 +14,7 @@ from gliocast.cohort.synthetic import CohortLaw, SyntheticPatient, SyntheticVisi
 from gliocast.core import SCHEMAS, InputError, Radiotherapy, Resection
 from gliocast.data import read_table, whole_file, whole_folder, write_json, write_vectors, write_volume
 from gliocast.data.folders import printable
+from gliocast.data.results import DENSITY
 from gliocast.pipeline.patient_folders import TRUTH
 
 #: How files of one visit end: as in BraTS until 2021, and from 2023 on, which several visits are named by.
@@ -68,7 +69,7 @@ def _write_visit(folder: Path, name: str, visit: SyntheticVisit, law: CohortLaw)
     labels = visit.labels(SCHEMAS[schema])
     write_volume(folder / f"{name}{endings['seg']}.nii.gz", on_brats_grid(labels), BRATS_GRID)
     truth = folder / TRUTH
-    write_volume(truth / "density.nii.gz", on_brats_grid(visit.density.data), BRATS_GRID)
+    write_volume(truth / DENSITY, on_brats_grid(visit.density.data), BRATS_GRID)
     anatomy = visit.anatomy
     tissue = np.stack([anatomy.csf, anatomy.gray_matter, anatomy.white_matter])
     largest = np.where(anatomy.brain, tissue.argmax(axis=0) + 1, 0).astype(np.uint8)

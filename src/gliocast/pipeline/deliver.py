@@ -18,11 +18,12 @@ from gliocast.data import (
     write_posterior,
     write_volume,
 )
+from gliocast.data.results import DENSITY, PAGE, PARAMETERS, PLAN, POSTERIOR, PROVENANCE
 from gliocast.pipeline.personalize import Findings, Options, personalize
 from gliocast.pipeline.plan_origin import origin_of
 from gliocast.pipeline.plan_targets import plan_record
 from gliocast.pipeline.record import parameters, provenance
-from gliocast.pipeline.reporting import PAGE, report_content, write_report
+from gliocast.pipeline.reporting import report_content, write_report
 from gliocast.pipeline.stopwatch import Stopwatch
 
 #: Draws of the prior that lie beside those of the posterior [1], and what sets their seed apart from the fit's.
@@ -117,10 +118,10 @@ def _deliver(
         write_report(results, content, images=images)
         watch.stop()
         record["seconds"] = dict(watch.seconds)
-        origin = origin_of(findings.visit, results.path("density.nii.gz"))
-        write_json(results.path("parameters.json"), parameters(findings, options, content.truth))
-        write_json(results.path("plan.json"), plan_record(findings.planned, content.comparison, results, origin))
-        write_json(results.path("provenance.json"), record)
+        origin = origin_of(findings.visit, results.path(DENSITY))
+        write_json(results.path(PARAMETERS), parameters(findings, options, content.truth))
+        write_json(results.path(PLAN), plan_record(findings.planned, content.comparison, results, origin))
+        write_json(results.path(PROVENANCE), record)
     findings.fit.forget()
     return findings
 
@@ -149,7 +150,7 @@ def _images(findings: Findings) -> dict[str, np.ndarray]:
 def _write_posterior(findings: Findings, seed: int, results: Results) -> None:
     generator = np.random.default_rng([seed, _PRIOR_STREAM])
     prior_samples = findings.prior.sample(_NUM_PRIOR, generator)
-    write_posterior(results.path("posterior.nc"), findings.posterior, prior_samples=prior_samples, seed=seed)
+    write_posterior(results.path(POSTERIOR), findings.posterior, prior_samples=prior_samples, seed=seed)
 
 
 def _write_samples(samples: Sequence[Density], path: Path) -> None:

@@ -21,6 +21,7 @@ from gliocast.data import (
     write_json,
     write_like,
 )
+from gliocast.data.results import DENSITY, PARAMETERS, PROVENANCE
 from gliocast.pipeline.look_ahead import NEEDED, TARGETS, Fitted, ForecastOptions, look_ahead
 from gliocast.pipeline.maps import read_anatomy, require_fractions
 from gliocast.planning.caution import caution
@@ -77,7 +78,7 @@ def _read(results: Results) -> tuple[Fitted, tuple[str, ...]]:
     """What a run left in its folder, and what must be read before the scenarios are looked at."""
     names = ("density", *TARGETS, "gtv", "white_matter", "gray_matter", "csf")
     paths = {name: results.path(f"{name}.nii.gz") for name in names}
-    table, record = results.path("parameters.json"), results.path("provenance.json")
+    table, record = results.path(PARAMETERS), results.path(PROVENANCE)
     for path in (*paths.values(), table, record):
         if not path.is_file():
             raise InputError(
@@ -101,7 +102,7 @@ def _read(results: Results) -> tuple[Fitted, tuple[str, ...]]:
         ratio, growth = float(run_options["diffusivity_ratio"]), str(run_options.get("growth", _GROWTH))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            "parameters.json", expected="what gliocast run wrote", got="something else", advice="run it again"
+            PARAMETERS, expected="what gliocast run wrote", got="something else", advice="run it again"
         ) from error
     density = Density(np.clip(volume.data, 0, 1), volume.grid)
     fitted = Fitted(density, anatomy, masks, parameters, ratio)
@@ -116,7 +117,7 @@ def _write_density(path: Path, density: Density, fitted: Fitted, results: Result
     data, onto = density.data, fitted.anatomy
     if density.grid != onto.grid:
         data = np.where(is_tissue(onto), interpolated(data, density.grid, onto.grid), 0)
-    write_like(path, np.where(data < _FAINTEST, 0, data).astype(np.float32), results.path("density.nii.gz"))
+    write_like(path, np.where(data < _FAINTEST, 0, data).astype(np.float32), results.path(DENSITY))
 
 
 def _file_name(name: str) -> str:
@@ -155,5 +156,5 @@ def _record(
         ],
         "densities": {file: dict(outlook.middle(name).sensitivity) for name, file in names.items()},
         "versions": {"gliocast": version("gliocast")},
-        "inputs": {name: file_hash(results.path(name)) for name in ("density.nii.gz", "parameters.json")},
+        "inputs": {name: file_hash(results.path(name)) for name in (DENSITY, PARAMETERS)},
     }

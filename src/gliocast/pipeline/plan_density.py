@@ -10,6 +10,7 @@ from gliocast import __version__
 from gliocast.core import Anatomy, Density, InputError, Silence, Visit
 from gliocast.data import content_key, file_hash, find_results, read_volume, whole_file, write_volume
 from gliocast.data.likeness import ALIKE
+from gliocast.data.results import DENSITY
 from gliocast.growth import Simulator
 from gliocast.observation import misfit
 from gliocast.pipeline.maps import require_cells, require_fractions
@@ -23,9 +24,6 @@ QUICK_METHOD = "morph-infer-network"
 
 #: Folder of fitted densities in that of an evaluation.
 DENSITIES = "densities"
-
-#: What a density in files is called where nobody says.
-_DENSITY_FILE = "density.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def density_of(
         assert anatomy is not None  # the caller estimates it for a fit
         return _fitted(source.fit, name, visit, anatomy, out / DENSITIES)
     if source.truth:
-        candidates = [planning / TRUTH / _DENSITY_FILE]
+        candidates = [planning / TRUTH / DENSITY]
     elif source.file is not None:
         candidates = [planning / source.file]
     else:
@@ -97,7 +95,7 @@ def density_of(
         session = source.folder / name / planning.name
         if session.is_dir():
             places = [session]
-        candidates = [*files, *(find_results(place).path(_DENSITY_FILE) for place in places)]
+        candidates = [*files, *(find_results(place).path(DENSITY) for place in places)]
     path = _find(candidates)
     density = _read(path, visit)
     return density, [] if source.truth else _notes_on_origin(path, visit)

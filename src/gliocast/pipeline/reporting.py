@@ -10,6 +10,9 @@ import numpy as np
 from gliocast.cohort import DigitalPatient
 from gliocast.core import RESEARCH_NOTICE, Visit
 from gliocast.data import Results, find_results, whole_folder, write_json
+from gliocast.data.results import FIGURES
+from gliocast.data.results import PAGE as PAGE  # run_cohort and cohort_results take it and the next from here
+from gliocast.data.results import VERDICT as VERDICT
 from gliocast.pipeline.personalize import Findings, thresholds
 from gliocast.planning import CoverageBand, CoverageCurve, compare_plans, coverage_band, coverage_curve
 from gliocast.planning.forecast import ALPHAS
@@ -19,9 +22,6 @@ from gliocast.segmentation.metrics import hd95
 
 if TYPE_CHECKING:  # matplotlib takes a second to import; only a report needs it
     from gliocast.report import ReportContent
-
-#: Name of the page, of the folder of its figures, and of what it says of itself.
-PAGE, FIGURES, VERDICT = "report.html", "figures", "verdict.json"
 
 #: Scans that the page draws.
 _DRAWN = ("t1c", "flair")
