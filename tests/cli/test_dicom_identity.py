@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import struct
 
 import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
 from tests.data.dicom_phantom import Phantom, write_phantom
 
 #: Elements of text that scanners, archives and people write names into.
@@ -19,6 +21,8 @@ PLACES = (
     *("AccessionNumber", "StudyID", "StationName", "Manufacturer", "ManufacturerModelName", "SoftwareVersions"),
     *("ContrastBolusAgent", "PositionReferenceIndicator"),
 )
+#: Elements that a series is refused by.
+CHECKED_PLACES = ("Modality", "PhotometricInterpretation", "TransferSyntaxUID")
 DATES = ("PatientBirthDate", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
 WORD, DAY, WEIGHT, HIDDEN_UID = "ZEBRA", "19570203", "77.7123", "1.2.3.777777"
 PHANTOM = Phantom(orientation="oblique", shape=(44, 36, 20), spacing=(1.5, 2.0, 3.0))
@@ -77,6 +81,52 @@ def test_no_output_holds_what_names_the_patient(planted, tmp_path, gliocast):
     header = nib.load(out / "t1.nii.gz").header
     assert not any(header[name].item() for name in ("descrip", "aux_file", "db_name", "intent_name"))
     assert len(header.extensions) == 0
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of pydicom, while the bad series is written
+@pytest.mark.parametrize("name", CHECKED_PLACES)
+@pytest.mark.parametrize("word", [f"{WORD}^JANE", f"1.2.840.10008.{WORD}", HIDDEN_UID])
+def test_no_message_quotes_what_is_no_term_of_the_standard(name, word, tmp_path, refused):
+    def change(datasets):
+        for image in datasets:
+            setattr(image, name, word)
+
+    if name == "TransferSyntaxUID":
+        folder = write_phantom(tmp_path / "series", PHANTOM)
+        for path in folder.iterdir():
+            padded = ExplicitVRLittleEndian.encode() + b"\0" * (len(ExplicitVRLittleEndian) % 2)
+            content, length = path.read_bytes(), len(word) + len(word) % 2
+            old = struct.pack("<HH2sH", 2, 0x10, b"UI", len(padded)) + padded
+            new = struct.pack("<HH2sH", 2, 0x10, b"UI", length) + word.encode().ljust(length, b"\0")
+            start = content.index(b"\x02\x00\x00\x00UL") + 8  # how long the meta information is
+            grown = struct.unpack_from("<I", content, start)[0] + len(new) - len(old)
+            content = content[:start] + struct.pack("<I", grown) + content[start + 4 :]
+            assert content.count(old) == 1
+            path.write_bytes(content.replace(old, new))
+    else:
+        folder = write_phantom(tmp_path / "series", PHANTOM, change)
+    message = refused("convert", folder, "--out", tmp_path / "t1.nii.gz", "-q")
+    assert f"got {'modality ' * (name == 'Modality')}another;" in message
+    assert word not in message
+
+
+@pytest.mark.parametrize(("name", "term"), [("Modality", "PT"), ("PhotometricInterpretation", "YBR_FULL")])
+def test_terms_of_the_standard_are_quoted(name, term, tmp_path, refused):
+    def change(datasets):
+        for image in datasets:
+            setattr(image, name, term)
+
+    folder = write_phantom(tmp_path / "series", PHANTOM, change)
+    assert term in refused("convert", folder, "--out", tmp_path / "t1.nii.gz", "-q")
+
+
+def test_modality_of_several_series_is_quoted_only_if_it_is_one(tmp_path, refused):
+    def change(datasets):
+        datasets[0].SeriesInstanceUID, datasets[0].Modality = "1.2.3", WORD
+
+    message = refused("convert", write_phantom(tmp_path / "series", PHANTOM, change), "--out", tmp_path / "t1.nii.gz")
+    assert "another series 5 (1 files)" in message
+    assert WORD not in message
 
 
 def test_pixels_that_may_show_the_name_are_converted_on_request_alone(tmp_path, gliocast, refused):

@@ -1,6 +1,8 @@
 """What a copy that failed, a screen or a slip leaves in the folder of a series, and what messages quote of it."""
 
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,23 @@ def last(tmp_path):
 def test_what_a_failed_copy_leaves_is_refused_by_name(last, spoil, got):
     spoil(last)
     assert f"(IM0017): expected readable DICOM, got {got}; copy the series again" in refusal(last.parent)
+
+
+def test_pipe_is_passed_over_and_not_waited_for(last):
+    """Whoever opens one waits for who writes into it, forever."""
+    digest = read_series(last.parent).digest
+    os.mkfifo(last.with_name("IM0018.dcm"))
+
+    def give_up(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(20)
+    try:
+        assert read_series(last.parent).digest == digest
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_linked_files_and_folders_are_read(tmp_path):

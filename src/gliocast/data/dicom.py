@@ -22,9 +22,8 @@ import numpy as np
 import pydicom
 
 from gliocast.core import Grid, InputError, Volume
-from gliocast.data.dicom_files import Header, file_in, read_headers, refusing_damage, series_label
+from gliocast.data.dicom_files import Header, file_in, quoted, read_headers, refusing_damage, series_label
 from gliocast.data.dicom_stack import affine_of, gap_warning, orthonormal, require_alike, require_spacing, stack
-from gliocast.data.folders import printable
 
 #: What stored values are multiplied by, and what is added, where the file doesn't say.
 _RESCALING = (("Slope", 1.0), ("Intercept", 0.0))
@@ -156,7 +155,7 @@ def _pixels(content: bytes, subject: str, size: tuple[int, int]) -> np.ndarray:
             raise InputError(
                 subject,
                 expected="gray values (MONOCHROME2)",
-                got=printable(str(dataset.get("PhotometricInterpretation", "none"))),
+                got=quoted(dataset, "PhotometricInterpretation"),
                 advice="export the original series",
             )
         slope, intercept = (_number(dataset, f"Rescale{name}", default) for name, default in _RESCALING)

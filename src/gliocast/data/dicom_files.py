@@ -42,6 +42,21 @@ _OTHERS = (
     *("SliceThickness", "SpacingBetweenSlices", "InstanceNumber", "BurnedInAnnotation"),
 )
 
+#: What the standard calls modalities (PS3.3, C.7.3.1.1.1) and kinds of pixels (C.7.6.3.1.2): no one's name.
+_MODALITY_TERMS = (
+    *("AR", "AU", "BDUS", "BI", "BMD", "CR", "CT", "CTPROTOCOL", "DOC", "DG", "DX", "ECG", "EEG", "EPS", "ES", "FID"),
+    *("GM", "HC", "HD", "IO", "IVOCT", "IVUS", "KER", "KO", "LEN", "LS", "M3D", "MG", "MR", "NM", "OAM", "OCT", "OP"),
+    *("OPM", "OPT", "OPV", "OSS", "OT", "PA", "PLAN", "PR", "PT", "PX", "REG", "RESP", "RF", "RG", "RTDOSE", "RTIMAGE"),
+    *("RTINTENT", "RTPLAN", "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SEG", "SM", "SMR", "SR", "SRF"),
+    *("STAIN", "TG", "US", "VA", "XA", "XC"),
+)
+_PHOTOMETRIC_TERMS = (
+    *("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB"),
+    *("YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"),
+)
+#: Elements whose values messages quote, if they are among these; any other may be a name.
+_TERMS = {"Modality": _MODALITY_TERMS, "PhotometricInterpretation": _PHOTOMETRIC_TERMS}
+
 #: What begins the UID of every class of pictures of a screen.
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
@@ -108,7 +123,7 @@ def series_label(folder: Path) -> str:
 def read_headers(folder: Path) -> list[Header]:
     """Headers of the one series in a folder, in the order of file names; subfolders are not searched.
 
-    Files that aren't DICOM, and a DICOMDIR, are passed over.
+    Files that aren't DICOM, a DICOMDIR, pipes and devices are passed over.
 
     Raises:
         InputError: no such folder, no DICOM, two series, a damaged or blank file, a broken link, no MR or CT, a
@@ -154,6 +169,14 @@ def file_in(label: str, path: Path) -> str:
     return f"{label} ({printable(path.name)})"
 
 
+def quoted(dataset: pydicom.Dataset, name: str, *, absent: str = "none") -> str:
+    """A value of a header as messages have it: a term that the standard defines, "another", or that it is absent."""
+    value = dataset.get(name)
+    if value in (None, ""):
+        return absent
+    return value if isinstance(value, str) and value in _TERMS[name] else "another"
+
+
 def _list_files(folder: Path, label: str) -> list[Path]:
     try:
         entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
@@ -170,8 +193,11 @@ def _list_files(folder: Path, label: str) -> list[Path]:
 
 
 def _require_content(path: Path, label: str) -> None:
-    """Raise InputError for what a copy that failed leaves behind: without this, a slice would be missing at the end."""
-    if path.is_dir():
+    """Raise InputError for what a copy that failed leaves behind: without this, a slice would be missing at the end.
+
+    A folder is none, nor a pipe or a device, which would be waited for.
+    """
+    if path.exists() and not path.is_file():
         return
     got = "a link that leads nowhere"
     if path.exists():
@@ -203,7 +229,7 @@ def _require_one_series(datasets: list[pydicom.FileDataset], label: str) -> None
     if len(counts) > 1:
         kinds = {str(dataset.get("SeriesInstanceUID", "")): dataset for dataset in datasets}
         parts = [
-            f"{printable(str(kinds[uid].get('Modality', 'unknown')))} series "
+            f"{quoted(kinds[uid], 'Modality', absent='unknown')} series "
             f"{_whole_number(kinds[uid], 'SeriesNumber') or 'without number'} ({count} files)"
             for uid, count in counts.most_common(MAX_NAMES)
         ]
@@ -217,7 +243,7 @@ def _require_one_series(datasets: list[pydicom.FileDataset], label: str) -> None
 
 def _header(path: Path, dataset: pydicom.FileDataset, label: str) -> Header:
     subject = file_in(label, path)
-    modality = printable(str(dataset.get("Modality", "none")))
+    modality = quoted(dataset, "Modality")
     if modality not in MODALITIES:
         raise InputError(subject, expected="MR or CT images", got=f"modality {modality}", advice="pass the scan itself")
     _require_scan(dataset, subject)
@@ -287,7 +313,7 @@ def _require_plain_pixels(dataset: pydicom.FileDataset, subject: str) -> None:
         raise InputError(
             subject,
             expected="a known transfer syntax",
-            got="none" if syntax is None else printable(str(syntax)),
+            got="none" if syntax is None else "another",
             advice="export the series again, uncompressed",
         )
     if syntax.is_compressed:
