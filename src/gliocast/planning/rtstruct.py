@@ -21,7 +21,6 @@ from gliocast.data.cache import content_key
 from gliocast.data.dicom import Series
 from gliocast.data.dicom_identity import RESEARCH_LABEL, derived_uid, equipment, labeled, patient_and_study
 from gliocast.data.folders import printable
-from gliocast.planning.caution import smaller_structure
 from gliocast.planning.contours import Contour, outline
 
 #: Kinds of target by how their names begin: DICOM's RT ROI Interpreted Type.
@@ -90,11 +89,17 @@ def roi_kind(name: str) -> str:
 
 
 def write_rtstruct(
-    path: Path, masks: Mapping[str, Volume], series: Series, *, keep_identity: bool = False
+    path: Path,
+    masks: Mapping[str, Volume],
+    series: Series,
+    *,
+    keep_identity: bool = False,
+    cautions: Mapping[str, str] | None = None,
 ) -> tuple[Outlined, ...]:
     """Write target volumes as an RT Structure Set that refers to every image of a series.
 
-    The same masks on the same series give the same bytes; so no date is written but those of the study, on request.
+    The same masks and cautions on the same series give the same bytes; so no date is written but those of the study,
+    on request.
 
     Args:
         path: to write.
@@ -102,6 +107,7 @@ def write_rtstruct(
             outline (as `gliocast.data.placement.place_mask` gives).
         series: that is planned on.
         keep_identity: whether name, identifiers and dates of the series are copied.
+        cautions: what a person has to know of a structure, by name, as far as there is anything.
 
     Returns:
         What was drawn, in the order of the masks.
@@ -110,12 +116,13 @@ def write_rtstruct(
         InputError: no mask, a name that TG-263 doesn't allow or that two structures share (capitals don't tell them
             apart), a mask on another grid, an empty one.
     """
-    kinds = _kinds(masks)
+    kinds, cautions = _kinds(masks), cautions or {}
     contours = {}
     for name, mask in masks.items():
         series.grid.require_same(mask.grid, f"structure {name}")
         contours[name] = outline(mask, f"structure {name}")
-    content = content_key(*(part for name in masks for part in (name, masks[name].data)), series.digest)
+    parts = (part for name in masks for part in (name, masks[name].data, cautions.get(name, "")))
+    content = content_key(*parts, series.digest)
     dataset = patient_and_study(series, keep_identity=keep_identity)
     _add_general(dataset, series, content + str(keep_identity))
     dataset.ReferencedFrameOfReferenceSequence = [_referenced_images(series)]
@@ -123,9 +130,8 @@ def write_rtstruct(
     dataset.ROIContourSequence = []
     dataset.RTROIObservationsSequence = []
     drawn = tuple(_outlined(name, kinds[name], masks[name], contours[name]) for name in masks)
-    volumes = {structure.name: structure.mask_ml for structure in drawn}
     for number, name in enumerate(masks, start=1):
-        described = labeled(smaller_structure(name, volumes))
+        described = labeled(cautions.get(name))
         dataset.StructureSetROISequence.append(_roi(number, name, described, series))
         dataset.ROIContourSequence.append(_roi_contours(number, contours[name], series))
         dataset.RTROIObservationsSequence.append(_observation(number, name, kinds[name], described))
