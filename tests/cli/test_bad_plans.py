@@ -1,6 +1,7 @@
 """What isn't one patient's, or nothing to plan on, through ``gliocast plan``; options that nothing would read."""
 
 import json
+import re
 from hashlib import sha256
 
 import nibabel as nib
@@ -42,7 +43,7 @@ def test_edema_alone_is_planned_on_with_a_warning_that_stays_with_the_plan(brain
     relabel(brain, lambda data: np.where(data > 0, 2, 0))
     outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"))
     assert outcome.code == 0
-    assert "WARNING: No tumor core is segmented" in outcome.out
+    assert "WARNING: No tumor core is segmented" in outcome.err
     assert any(
         "No tumor core" in each for each in json.loads((tmp_path / "plan" / "plan.json").read_text())["warnings"]
     )
@@ -114,8 +115,8 @@ def test_smaller_target_is_said_however_quiet(brain, density, tmp_path, gliocast
 
 
 def test_margin_of_the_ptv_below_the_voxels_size_is_said(brain, density, tmp_path, gliocast):
-    assert "of 4 mm between voxels" in gliocast(*plan_arguments(brain, tmp_path / "plan")).out
-    assert "between voxels" not in gliocast(*plan_arguments(brain, tmp_path / "plan"), "--ptv", 4).out
+    assert "of 4 mm between voxels" in gliocast(*plan_arguments(brain, tmp_path / "plan")).err
+    assert "between voxels" not in gliocast(*plan_arguments(brain, tmp_path / "plan"), "--ptv", 4).err
 
 
 def test_target_that_the_image_cuts_off_is_said(brain, density, tmp_path, gliocast):
@@ -127,7 +128,27 @@ def test_target_that_the_image_cuts_off_is_said(brain, density, tmp_path, glioca
     save(brain.seg, np.ascontiguousarray(np.asarray(nib.load(brain.seg).dataobj)[:, :, :edge]), affine)
     outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"), "--ptv", 4)
     assert outcome.code == 0, outcome.err
-    assert "WARNING: the edge of the image cuts off ctv_standard, ptv_standard, ctv_model, ptv_model" in outcome.out
+    assert "WARNING: the edge of the image cuts off ctv_standard, ptv_standard, ctv_model, ptv_model" in outcome.err
+
+
+def test_tumor_partly_outside_of_the_brain_is_said_however_quiet_and_stays_with_the_plan(
+    brain, density, tmp_path, gliocast
+):
+    relabel(brain, lambda data: np.roll(data, -7, axis=0))
+    outside = (nib.load(brain.seg).get_fdata() > 0) & ~brain.tissue
+    assert outside.any()
+    rewrite(density, lambda data: np.roll(data, -7, axis=0) * brain.tissue)
+    for quiet in ([], ["--quiet"]):
+        outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"), "--ptv", 5, *quiet)
+        assert outcome.code == 0, outcome.err
+        assert re.search(
+            r"^WARNING: [\d.]+% of the segmented tumor lies outside of the brain$", outcome.err, re.MULTILINE
+        )
+        assert ("\nwarning: labels 1, 2, 4 taken as brats-2021" in "\n" + outcome.err) == (not quiet)
+    said = json.loads((tmp_path / "plan" / "plan.json").read_text())["warnings"]
+    assert sum("lies outside of the brain" in sentence for sentence in said) == 1
+    assert sum("taken as brats-2021" in sentence for sentence in said) == 1
+    assert outcome.err.count("\n") == len(said) - 1  # the guess of the labels is no alarm
 
 
 def test_plan_keeps_the_traces_of_scans_that_belong_to_its_density(brain, density, tmp_path, gliocast):

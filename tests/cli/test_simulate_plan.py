@@ -219,7 +219,7 @@ def test_smaller_model_target_is_said_in_print_and_in_the_record(options, smalle
     assert outcome.code == 0
     said = json.loads((out / "plan.json").read_text())
     assert (said["model_ml"] < said["standard_ml"]) == smaller
-    assert ("WARNING: THE MODEL'S TARGET IS SMALLER" in outcome.out) == smaller
+    assert ("WARNING: THE MODEL'S TARGET IS SMALLER" in outcome.err) == smaller
     assert any("SMALLER THAN THE GUIDELINE'S" in sentence for sentence in said["warnings"]) == smaller
     assert said["model_target"]["kind"] == kind
     assert said["model_target"]["value"] == value

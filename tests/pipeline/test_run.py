@@ -154,6 +154,13 @@ def test_log_says_what_was_understood_and_how_long_it_took(first):
         assert re.search(rf"^{stage} +[\d.]+ s$", said, re.MULTILINE), stage
 
 
+def test_plan_has_what_was_said_of_the_input_once(first):
+    said, everything = table(first, "plan")["warnings"], table(first, "provenance")["warnings"]
+    assert sum("taken as brats-2021" in sentence for sentence in said) == 1
+    assert sum("taken as brats-2021" in sentence for sentence in everything) == 1
+    assert set(said) <= set(everything)
+
+
 def test_all_results_are_there_and_nothing_else_is_left(first):
     present = {path.name for path in first.out.iterdir()}
     assert present >= {f"{name}.nii.gz" for name in IMAGES} | set(TEXTS)

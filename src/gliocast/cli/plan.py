@@ -1,6 +1,5 @@
 """``gliocast plan``: target volumes from a density and a segmentation."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,27 +69,28 @@ def plan(
     """Plan the guideline's target volumes and the model's."""
     from gliocast.pipeline import PlanFiles, TargetChoices, plan_to_folder
 
-    naming = opt.naming(bids, subject, session)
+    naming, tissue = opt.naming(bids, subject, session), (white_matter, gray_matter, csf)
+    files = PlanFiles(density=density, segmentation=seg, tissue=tissue, falx=falx, tentorium=tentorium, samples=samples)
     with watching(quiet=quiet) as monitor:
-        planned, comparison = plan_to_folder(
-            out,
-            PlanFiles(density, seg, (white_matter, gray_matter, csf), falx, tentorium, samples),
-            TargetChoices(guideline, margin, ptv, model, value, probability, smooth, ventricles),
-            labels=labels,
-            naming=naming,
-            monitor=monitor,
+        choices = TargetChoices(
+            guideline=guideline,
+            margin_mm=margin,
+            ptv_margin_mm=ptv,
+            model=model,
+            value=value,
+            probability=probability,
+            smoothing_mm=smooth,
+            ventricle_mm=ventricles,
         )
+        planned, comparison = plan_to_folder(out, files, choices, labels=labels, naming=naming, monitor=monitor)
     if not quiet:
         _say(planned, comparison)
         print(f"target volumes: {out.resolve()}")
         print(RESEARCH_NOTICE)
-    else:
-        for warning in planned.warnings:  # no one may plan without them
-            print(f"WARNING: {warning}", file=sys.stderr)
 
 
 def _say(planned: "PlannedTargets", comparison: "PlanComparison") -> None:
-    """Volumes, what they cover, and last what must be read before they are used."""
+    """Volumes, what they cover, and the shape of the model's."""
     print(
         f"CTV by {planned.guideline.title} {comparison.standard_ml:.1f} ml, the model's {comparison.model_ml:.1f} ml, "
         f"overlap {comparison.overlap:.3f} (Dice)"
@@ -102,5 +102,3 @@ def _say(planned: "PlannedTargets", comparison: "PlanComparison") -> None:
     shape = planned.shapes["ctv_model"]
     parts = "one part" if shape.num_components == 1 else f"{shape.num_components} parts"
     print(f"shape of the model's: {parts}, surface {shape.roughness:.2f} times that of a ball")
-    for warning in planned.warnings:
-        print(f"WARNING: {warning}")

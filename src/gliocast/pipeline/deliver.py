@@ -34,6 +34,9 @@ _DEMO_LEVELS = (0.01, 0.1, 0.8)
 
 _TRUE_DENSITY, _SAMPLES = "true_density.nii.gz", "density_samples.nii.gz"
 
+#: Folder of a demonstration's scans.
+_SYNTHETIC = "synthetic-patient"
+
 
 def run(
     patient: Patient,
@@ -122,6 +125,7 @@ def _deliver(
         write_json(results.path(PARAMETERS), parameters(findings, options, content.truth))
         write_json(results.path(PLAN), plan_record(findings.planned, content.comparison, results, origin))
         write_json(results.path(PROVENANCE), record)
+    findings.planned.say_alarms(watch)
     findings.fit.forget()
     return findings
 
@@ -173,7 +177,7 @@ def _write_image(path: Path, data: np.ndarray, visit: Visit) -> None:
 
 def _write_digital(digital: DigitalPatient, folder: Path) -> None:
     """The synthetic scans, segmentation and true density, for whoever wants to try the stages on their own."""
-    inner = folder / "synthetic-patient"
+    inner = folder / _SYNTHETIC
     inner.mkdir()
     visit = digital.patient.visits[0]
     for modality, scan in visit.scans.items():

@@ -215,9 +215,9 @@ def personalize(patient: Patient, options: Options, monitor: Monitor) -> Finding
     if options.barriers and anatomy.correspondence is not None:
         barriers = barriers_from_atlas(load_mni152(), anatomy.correspondence, visit.grid)
     choices = TargetChoices(margin_mm=options.margin_mm)
-    planned = plan_targets(visit.labels, anatomy.anatomy, density, choices, barriers=barriers)
+    planned = plan_targets(visit.labels, anatomy.anatomy, density, choices, barriers=barriers, notes=patient.warnings)
     warnings = (
-        *planned.warnings,
+        *planned.alarms,
         *_plan_warnings(visit, left),
         *check.sentences(),
         *_posterior_warnings(fitted.posterior),

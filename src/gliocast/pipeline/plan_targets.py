@@ -1,12 +1,12 @@
 """Which target volumes are wanted, and all of them together with what is to be said of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, LabelMap, Plan
+from gliocast.core import RESEARCH_NOTICE, Anatomy, Density, InputError, LabelMap, Monitor, Plan
 from gliocast.core.grid import MM3_PER_ML
 from gliocast.data import Results, file_hash
 from gliocast.pipeline.plan_origin import Origin
@@ -18,9 +18,9 @@ from gliocast.planning import (
     SampledDensity,
     TargetShape,
     caution,
-    coarse_grid,
+    coarse_grid_warning,
     coverage_target,
-    cut_off,
+    cut_off_warning,
     expand,
     find_guideline,
     fixed_volume_target,
@@ -28,11 +28,11 @@ from gliocast.planning import (
     guideline_targets,
     isodensity_target,
     isovolumetric_ctv,
-    narrow_margin,
+    narrow_margin_warning,
     planning_target_volume,
     sample_coverage,
     smoothed_target,
-    stray_cells,
+    stray_cells_warning,
     target_shape,
     treatable_region,
 )
@@ -139,7 +139,8 @@ class PlannedTargets:
         probability: with coverage, the posterior probability that was reached, smoothing included.
         barriers: names of those that were kept to.
         barriers_ml: how much smaller they make the standard CTV [ml].
-        warnings: what a person must read first.
+        alarms: what no one may miss, a sentence each; said however quiet a job is to be.
+        notes: what else is known of the input, a sentence each.
     """
 
     plan: Plan
@@ -150,7 +151,18 @@ class PlannedTargets:
     probability: float | None
     barriers: tuple[str, ...]
     barriers_ml: float
-    warnings: tuple[str, ...]
+    alarms: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person must read first: what stays with the targets wherever they go."""
+        return (*self.alarms, *self.notes)
+
+    def say_alarms(self, monitor: Monitor) -> None:
+        """Say the alarms to whoever watches, as those that quiet doesn't keep back."""
+        for alarm in self.alarms:
+            monitor.note(f"WARNING: {alarm}")
 
 
 def plan_targets(
@@ -161,6 +173,8 @@ def plan_targets(
     *,
     barriers: Barriers | None = None,
     samples: Callable[[], SampledDensity] | None = None,
+    alarms: Iterable[str] = (),
+    notes: Iterable[str] = (),
 ) -> PlannedTargets:
     """All targets of a patient.
 
@@ -171,6 +185,8 @@ def plan_targets(
         choices: which targets.
         barriers: falx and tentorium on the same grid, if known.
         samples: gives the posterior's densities; called with coverage alone.
+        alarms: what is known of the input already, and no one may miss.
+        notes: what else is known of it.
 
     Raises:
         InputError: as the targets do, or coverage is asked for without samples.
@@ -191,14 +207,21 @@ def plan_targets(
     if drawn is not None and choices.value is not None:
         probability = float((sample_coverage(drawn, volumes["ctv_model"], labels.grid) >= choices.value).mean())
     plan = Plan(volumes, labels.grid, prescribed.margins_mm["standard"])
-    _, note = gross_tumor_volume(labels)
-    removed, said = 0.0, []
+    removed, breached = 0.0, None
     if barriers is not None:
         source = volumes.get("gtv_edema", volumes["gtv"])  # of the first phase
         open_region = treatable_region(labels, anatomy, ventricle_mm=choices.ventricle_mm) | source
         straight = expand(source, labels.grid, plan.margin_mm, open_region)
         removed = float(np.count_nonzero(straight)) * labels.grid.voxel_volume - plan.volume("ctv_standard")
-        said = [sentence] if (sentence := barriers.sentence(source)) else []
+        breached = barriers.sentence(source)
+    said = (
+        narrow_margin_warning(find_guideline(choices.guideline), labels, prescribed.margins_mm["standard"]),
+        gross_tumor_volume(labels)[1],
+        coarse_grid_warning(plan.grid, guideline.ptv_margin_mm),
+        cut_off_warning(plan),
+        stray_cells_warning(density, anatomy),
+        breached,
+    )
     return PlannedTargets(
         plan,
         guideline,
@@ -208,15 +231,8 @@ def plan_targets(
         probability,
         tuple(barriers.masks) if barriers is not None else (),
         removed / MM3_PER_ML,
-        (
-            *caution(plan),
-            *narrow_margin(find_guideline(choices.guideline), labels, prescribed.margins_mm["standard"]),
-            *([note] if note else []),
-            *coarse_grid(plan.grid, guideline.ptv_margin_mm),
-            *cut_off(plan),
-            *stray_cells(density, anatomy),
-            *said,
-        ),
+        (*caution(plan), *filter(None, said), *alarms),
+        tuple(notes),
     )
 
 

@@ -80,7 +80,7 @@ def plan_to_folder(
         choices: which targets; None for ESTRO-EANO 2023 and the model's of the same volume.
         labels: label schema, None to guess it.
         naming: of the targets in a BIDS derivatives dataset; None for gliocast's own layout.
-        monitor: watches.
+        monitor: watches, and is told what no one may miss.
 
     Raises:
         InputError: a file that can't be used, files that aren't of one patient, targets that can't be planned; samples
@@ -93,14 +93,13 @@ def plan_to_folder(
         monitor.begin("read")
         volume = read_volume(files.density, "density")
         require_fractions(volume, "density")
-        label_map, warnings = read_labels(files.segmentation, labels)
-        for warning in warnings:
+        label_map, guessed = read_labels(files.segmentation, labels)
+        for warning in guessed:
             monitor.note(f"warning: {warning}")
         anatomy = read_anatomy(*files.tissue)
         anatomy.grid.require_same(volume.grid, "density")
         anatomy.grid.require_same(label_map.grid, "segmentation")
-        for warning in lesion_warnings(label_map, anatomy.brain, file_label(files.segmentation, "seg")):
-            monitor.note(f"warning: {warning}")
+        outside = lesion_warnings(label_map, anatomy.brain, file_label(files.segmentation, "seg"))
         require_cells(volume, label_map)
         barriers = read_barriers(anatomy, falx=files.falx, tentorium=files.tentorium)
         if barriers is None:
@@ -109,7 +108,9 @@ def plan_to_folder(
         expected = Density(volume.data, volume.grid)
         path = files.samples
         samples = None if path is None else lambda: read_samples(path)
-        planned = plan_targets(label_map, anatomy, expected, choices, barriers=barriers, samples=samples)
+        planned = plan_targets(
+            *(label_map, anatomy, expected, choices), barriers=barriers, samples=samples, alarms=outside, notes=guessed
+        )
         comparison = compare_plans(planned.plan, expected, label_map)
         monitor.begin("write")
         images = {f"{name}.nii.gz": mask for name, mask in planned.plan.volumes.items()}
@@ -117,6 +118,7 @@ def plan_to_folder(
             write_like(results.path(name), mask.astype(np.uint8), files.density)
         results.describe(images, inputs=inputs)
         write_json(results.path("plan.json"), plan_record(planned, comparison, results, find_origin(files.density)))
+    planned.say_alarms(monitor)
     return planned, comparison
 
 

@@ -1,7 +1,14 @@
 """Radiotherapy target volumes: the guidelines', the model's, and what each covers."""
 
 from gliocast.planning.barriers import Barriers, barriers_from_atlas
-from gliocast.planning.caution import caution, coarse_grid, cut_off, narrow_margin, smaller_structure, stray_cells
+from gliocast.planning.caution import (
+    caution,
+    coarse_grid_warning,
+    cut_off_warning,
+    narrow_margin_warning,
+    smaller_structure,
+    stray_cells_warning,
+)
 from gliocast.planning.coverage import (
     CoverageCurve,
     PlanComparison,
@@ -64,13 +71,13 @@ __all__ = [
     "TargetShape",
     "barriers_from_atlas",
     "caution",
-    "coarse_grid",
+    "coarse_grid_warning",
     "compare_plans",
     "coverage_band",
     "coverage_curve",
     "coverage_target",
     "covered_fraction",
-    "cut_off",
+    "cut_off_warning",
     "expand",
     "find_guideline",
     "fixed_volume_target",
@@ -79,7 +86,7 @@ __all__ = [
     "isodensity_target",
     "isovolumetric_ctv",
     "make_plan",
-    "narrow_margin",
+    "narrow_margin_warning",
     "planning_target_volume",
     "published_plans",
     "recurrence_coverage",
@@ -88,7 +95,7 @@ __all__ = [
     "smaller_structure",
     "smoothed_target",
     "standard_ctv",
-    "stray_cells",
+    "stray_cells_warning",
     "surface_area",
     "target_shape",
     "treatable_region",

@@ -41,31 +41,31 @@ def caution(plan: Plan) -> tuple[str, ...]:
     return tuple(found)
 
 
-def cut_off(plan: Plan) -> tuple[str, ...]:
-    """A warning where a target reaches the edge of the image: whatever lies beyond is missing from it."""
+def cut_off_warning(plan: Plan) -> str | None:
+    """What is said where a target reaches the edge of the image: whatever lies beyond is missing from it."""
     found = [name for name, mask in plan.volumes.items() if _touches_edge(mask)]
     if not found:
-        return ()
-    return (f"the edge of the image cuts off {', '.join(found)}: plan on a scan that shows more of the head",)
+        return None
+    return f"the edge of the image cuts off {', '.join(found)}: plan on a scan that shows more of the head"
 
 
 def _touches_edge(mask: np.ndarray) -> bool:
     return any(bool(np.take(mask, (0, -1), axis).any()) for axis in range(mask.ndim))
 
 
-def coarse_grid(grid: Grid, ptv_margin_mm: float) -> tuple[str, ...]:
-    """A warning where voxels lie farther apart than the margin of the PTV, which then adds nothing along that axis."""
+def coarse_grid_warning(grid: Grid, ptv_margin_mm: float) -> str | None:
+    """What is said where the margin of the PTV is smaller than voxels are apart, and adds nothing along that axis."""
     widest = max(grid.spacing)
     if ptv_margin_mm >= widest * (1 - _ROUNDING):
-        return ()
+        return None
     return (
         f"the PTV's margin of {ptv_margin_mm:g} mm is smaller than the distance of {widest:.3g} mm between voxels, and "
-        "adds nothing along that axis: plan on a finer scan, or grow the PTV in the planning system",
+        "adds nothing along that axis: plan on a finer scan, or grow the PTV in the planning system"
     )
 
 
-def stray_cells(density: Density, anatomy: Anatomy) -> tuple[str, ...]:
-    """A warning where tumor cells lie in fluid or outside of the brain: density and anatomy may be of two patients.
+def stray_cells_warning(density: Density, anatomy: Anatomy) -> str | None:
+    """What is said where tumor cells lie in fluid or outside of the brain: density and anatomy may be of two patients.
 
     A density that was grown in an anatomy has none there; that of one TCGA patient in another's has 1 to 24 %.
     """
@@ -73,10 +73,10 @@ def stray_cells(density: Density, anatomy: Anatomy) -> tuple[str, ...]:
     total = float(density.data.sum(dtype=np.float64))
     share = float(density.data[nowhere].sum(dtype=np.float64)) / total if total > 0 else 0.0
     if share <= _STRAY:
-        return ()
+        return None
     return (
         f"{100 * share:.1f} % of the tumor cells lie in fluid or outside of the brain: make sure that density and "
-        "tissue maps are those of one patient",
+        "tissue maps are those of one patient"
     )
 
 
@@ -85,7 +85,7 @@ def smaller_structure(name: str, volumes_ml: Mapping[str, float]) -> str | None:
 
     Args:
         name: of the structure, after TG-263, such as CTVp_MODEL.
-        volumes_ml: of all structures by name [ml].
+        volumes_ml: of all structures by name, as they were planned [ml].
     """
     kind, _, variant = name.partition("_")
     if variant != "MODEL" or kind not in volumes_ml or volumes_ml[name] >= volumes_ml[kind]:
@@ -93,8 +93,8 @@ def smaller_structure(name: str, volumes_ml: Mapping[str, float]) -> str | None:
     return f"SMALLER THAN {kind} ({volumes_ml[name]:.1f} ml instead of {volumes_ml[kind]:.1f} ml)"
 
 
-def narrow_margin(guideline: Guideline, labels: LabelMap, margin_mm: float) -> tuple[str, ...]:
-    """A warning where targets are those of a margin below the guideline's own, the model's among them.
+def narrow_margin_warning(guideline: Guideline, labels: LabelMap, margin_mm: float) -> str | None:
+    """What is said where targets are those of a margin below the guideline's own, the model's among them.
 
     Args:
         guideline: as it is published.
@@ -103,8 +103,8 @@ def narrow_margin(guideline: Guideline, labels: LabelMap, margin_mm: float) -> t
     """
     own = guideline.phases[0].margin_for(labels)
     if margin_mm >= own:
-        return ()
+        return None
     return (
         f"THE MARGIN OF {margin_mm:g} MM IS SMALLER THAN {guideline.title}'S ({own:g} mm)"
-        ", and so is the model's target, which has the volume of that margin: it is no suggestion to treat less",
+        ", and so is the model's target, which has the volume of that margin: it is no suggestion to treat less"
     )
