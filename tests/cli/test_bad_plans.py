@@ -151,20 +151,29 @@ def test_tumor_partly_outside_of_the_brain_is_said_however_quiet_and_stays_with_
     assert outcome.err.count("\n") == len(said) - 1  # the guess of the labels is no alarm
 
 
-def test_plan_keeps_the_traces_of_scans_that_belong_to_its_density(brain, density, tmp_path, gliocast):
+def digest(path):
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def test_plan_keeps_the_traces_of_scans_that_belong_to_its_density_and_segmentation(brain, density, tmp_path, gliocast):
     def planned_scans():
         assert gliocast(*plan_arguments(brain, tmp_path / "plan"), "--quiet").code == 0
         said = json.loads((tmp_path / "plan" / "plan.json").read_text())
-        assert said["density"] == sha256(density.read_bytes()).hexdigest()
+        assert said["density"] == digest(density)
+        assert said["segmentation"] == digest(brain.seg)
         return said["scans"]
 
     assert planned_scans() == {}
     image = nib.load(brain.white)
     scans = {"t1": fingerprint(Volume(image.get_fdata(dtype=np.float32), Grid(image.shape, image.affine)))}
-    content = {"density": sha256(density.read_bytes()).hexdigest(), "scans": scans}
+    content = {"density": digest(density), "segmentation": digest(brain.seg), "scans": scans}
     (tmp_path / "plan.json").write_text(json.dumps(content))
     assert planned_scans() == scans
-    (tmp_path / "plan.json").write_text(json.dumps({**content, "density": "of another"}))
+    for other in ({"density": "of another"}, {"segmentation": "of another"}, {"segmentation": None}):
+        (tmp_path / "plan.json").write_text(json.dumps({**content, **other}))
+        assert planned_scans() == {}
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    relabel(brain, lambda data: np.roll(data, 1, axis=0))  # of another patient, on the same grid
     assert planned_scans() == {}
 
 

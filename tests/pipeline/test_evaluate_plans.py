@@ -317,7 +317,7 @@ def test_densities_come_from_one_source():
 
 def beside(density, visit):
     """What `gliocast run` leaves with a density: from which scans it was found."""
-    origin = origin_of(visit, density)
+    origin = origin_of(visit, density, visit.labels.path)
     (density.parent / "plan.json").write_text(json.dumps(asdict(origin)))
 
 

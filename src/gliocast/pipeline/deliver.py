@@ -33,6 +33,7 @@ _NUM_PRIOR, _PRIOR_STREAM = 1000, 1
 _DEMO_LEVELS = (0.01, 0.1, 0.8)
 
 _TRUE_DENSITY, _SAMPLES = "true_density.nii.gz", "density_samples.nii.gz"
+_SEGMENTATION = "segmentation.nii.gz"
 
 #: Folder of a demonstration's scans.
 _SYNTHETIC = "synthetic-patient"
@@ -121,13 +122,19 @@ def _deliver(
         write_report(results, content, images=images)
         watch.stop()
         record["seconds"] = dict(watch.seconds)
-        origin = origin_of(findings.visit, results.path(DENSITY))
+        origin = origin_of(findings.visit, results.path(DENSITY), _segmentation_file(findings.visit, results))
         write_json(results.path(PARAMETERS), parameters(findings, options, content.truth))
         write_json(results.path(PLAN), plan_record(findings.planned, content.comparison, results, origin))
         write_json(results.path(PROVENANCE), record)
     findings.planned.say_alarms(watch)
     findings.fit.forget()
     return findings
+
+
+def _segmentation_file(visit: Visit, results: Results) -> Path | None:
+    """Where the segmentation lies: as given, as the network's was written, as a demonstration's; None for nowhere."""
+    places = (visit.labels.path, results.path(_SEGMENTATION), results.folder / _SYNTHETIC / "seg.nii.gz")
+    return next((path for path in places if path is not None and path.is_file()), None)
 
 
 def _images(findings: Findings) -> dict[str, np.ndarray]:

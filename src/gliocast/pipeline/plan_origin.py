@@ -1,4 +1,4 @@
-"""What targets were made of: the density behind them, and traces of the scans behind that."""
+"""What targets were made of: density and segmentation, and traces of the scans behind both."""
 
 import json
 from collections.abc import Mapping
@@ -19,10 +19,12 @@ class Origin:
 
     Args:
         density: SHA-256 of the image of the tumor-cell density.
-        scans: fingerprints of the scans behind it by modality; none where they aren't known.
+        segmentation: SHA-256 of the tumor segmentation's; None where it isn't known.
+        scans: fingerprints of the scans behind them by modality; none where they aren't known.
     """
 
     density: str
+    segmentation: str | None = None
     scans: Mapping[str, str] = field(default_factory=dict)
 
     def likeness(self, scans: Mapping[str, str]) -> float | None:
@@ -31,9 +33,9 @@ class Origin:
         return max((found for found in pairs if found is not None), default=None)
 
 
-def origin_of(visit: Visit, density: Path) -> Origin:
-    """Of targets from a density that was found from the scans of a visit."""
-    return Origin(file_hash(density), fingerprints(visit))
+def origin_of(visit: Visit, density: Path, segmentation: Path | None) -> Origin:
+    """Of targets from the segmentation of a visit, if it lies anywhere, and a density that was found from its scans."""
+    return Origin(file_hash(density), _hash(segmentation), fingerprints(visit))
 
 
 def fingerprints(visit: Visit) -> dict[str, str]:
@@ -41,11 +43,22 @@ def fingerprints(visit: Visit) -> dict[str, str]:
     return {name: fingerprint(scan.volume, visit.brain) for name, scan in visit.scans.items()}
 
 
-def find_origin(density: Path) -> Origin:
-    """Of targets from a density in a file: its scans are known if `plan.json` beside it is about that very file."""
-    digest = file_hash(density)
+def find_origin(density: Path, segmentation: Path | None = None) -> Origin:
+    """Of targets from files: their scans are known if `plan.json` beside the density is about those very files.
+
+    Args:
+        density: of tumor cells, from which the model's targets are.
+        segmentation: from which GTV and standard CTV are; None for the density alone, whatever was segmented.
+    """
+    own = Origin(file_hash(density), _hash(segmentation))
     beside = read_origin(density.parent)
-    return beside if beside is not None and beside.density == digest else Origin(digest)
+    if beside is None or beside.density != own.density:
+        return own
+    return beside if segmentation is None or beside.segmentation == own.segmentation else own
+
+
+def _hash(path: Path | None) -> str | None:
+    return None if path is None else file_hash(path)
 
 
 def read_origin(folder: Path) -> Origin | None:
@@ -53,6 +66,7 @@ def read_origin(folder: Path) -> Origin | None:
     try:
         content = json.loads(find_results(folder).path(PLAN_FILE).read_text(encoding="utf-8"))
         scans = {str(name): text for name, text in content["scans"].items() if isinstance(text, str)}
-        return Origin(str(content["density"]), scans)
+        segmentation = content.get("segmentation")  # older versions didn't write it
+        return Origin(str(content["density"]), segmentation if isinstance(segmentation, str) else None, scans)
     except (OSError, InputError, ValueError, KeyError, TypeError, AttributeError):
         return None
