@@ -151,6 +151,20 @@ def test_tumor_partly_outside_of_the_brain_is_said_however_quiet_and_stays_with_
     assert outcome.err.count("\n") == len(said) - 1  # the guess of the labels is no alarm
 
 
+@pytest.mark.parametrize("bids", [False, True])
+def test_plan_into_the_results_of_a_run_is_refused(bids, brain, density, tmp_path, gliocast, refused):
+    options = ["--bids", "--subject", "01"] if bids else []
+    arguments = [*plan_arguments(brain, tmp_path / "results"), *options, "--quiet"]
+    assert gliocast(*arguments).code == 0  # a plan may be made again
+    assert gliocast(*arguments).code == 0
+    (tmp_path / "results" / ("sub-01/sub-01_provenance.json" if bids else "provenance.json")).write_text("{}")
+    message = refused(*arguments)
+    name = "sub-01" if bids else "results"
+    assert f"output {name}: expected a folder for this plan, got one with the results of a run" in message
+    if bids:
+        assert gliocast(*plan_arguments(brain, tmp_path / "results"), "--bids", "--subject", "02", "-q").code == 0
+
+
 def digest(path):
     return sha256(path.read_bytes()).hexdigest()
 

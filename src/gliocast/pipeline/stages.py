@@ -9,6 +9,8 @@ import numpy as np
 from gliocast.core import Anatomy, Density, InputError, Monitor
 from gliocast.data import (
     Naming,
+    Results,
+    lay_out,
     read_density_series,
     read_integers,
     read_labels,
@@ -16,6 +18,7 @@ from gliocast.data import (
     whole_results,
     write_like,
 )
+from gliocast.data.folders import printable
 from gliocast.data.nifti import file_label
 from gliocast.data.patient import lesion_warnings
 from gliocast.pipeline.maps import read_anatomy, require_cells, require_fractions
@@ -26,6 +29,9 @@ from gliocast.planning import Barriers, PlanComparison, SampledDensity, compare_
 
 #: No falx or tentorium fills more of a brain than this, however thick the voxels [1].
 _LARGEST_BARRIER = 0.2
+
+#: What every run writes, and nothing else.
+_OF_A_RUN = "provenance.json"
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,13 @@ def plan_to_folder(
 
     Raises:
         InputError: a file that can't be used, files that aren't of one patient, targets that can't be planned; samples
-            without a coverage target, or the other way round.
+            without a coverage target, or the other way round; a run's results where the plan would lie.
     """
     choices, inputs = choices or TargetChoices(), files.by_name
     subject = naming.of(inputs.values()) if naming is not None else None
     _require_samples(files, choices)
     with whole_results(out, subject, inputs=inputs.values()) as results:
+        _require_no_run(lay_out(out, subject))
         monitor.begin("read")
         volume = read_volume(files.density, "density")
         require_fractions(volume, "density")
@@ -121,6 +128,17 @@ def plan_to_folder(
         write_json(results.path(PLAN_FILE), plan_record(planned, comparison, results, origin))
     planned.say_alarms(monitor)
     return planned, comparison
+
+
+def _require_no_run(results: Results) -> None:
+    """Raise InputError where a run's results lie: its report would then show other targets than lie beside it."""
+    if results.path(_OF_A_RUN).is_file():
+        raise InputError(
+            f"output {printable(results.folder.name or str(results.folder))}",
+            expected="a folder for this plan",
+            got="one with the results of a run, whose report shows its own targets",
+            advice="pick another folder with --out",
+        )
 
 
 def _require_samples(files: PlanFiles, choices: TargetChoices) -> None:
