@@ -1,6 +1,5 @@
 """Targets and densities of a results folder to DICOM, on the series that is planned on: composition only."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,22 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from gliocast.core import InputError, Monitor, Silence, Volume
-from gliocast.data import Results, file_hash, find_results, read_integers, read_volume, whole_file
+from gliocast.data import Results, file_hash, find_results, read_integers, read_table, read_volume, whole_file
 from gliocast.data.dicom import Series, read_series
 from gliocast.data.dicom_images import Segment, write_parametric_map, write_segmentation
 from gliocast.data.folders import printable
 from gliocast.data.likeness import ALIKE, fingerprint
 from gliocast.data.placement import place, place_mask
+from gliocast.data.results import DENSITY, PLAN
 from gliocast.data.sidecar import read_sidecar
 from gliocast.pipeline.maps import require_fractions
-from gliocast.pipeline.plan_origin import PLAN_FILE, Origin, find_origin, read_origin
+from gliocast.pipeline.plan_origin import Origin, find_origin, read_origin
 from gliocast.planning.caution import smaller_structure
 from gliocast.planning.contours import LEVEL
 from gliocast.planning.rtstruct import Outlined, roi_kind, roi_name, write_rtstruct
 
 #: Files that are targets: what `gliocast plan` and `gliocast run` write, and others named alike.
 _TARGET_FILE = re.compile(r"((?:gtv|ctv|ptv)(?:_\w+)?)\.nii\.gz")
-_DENSITY_FILE = "density.nii.gz"
 
 #: What is left to a person where nothing else can tell.
 _MAKE_SURE = "make sure that the series shows that patient, and look at the targets on it before anything else"
@@ -103,7 +102,7 @@ def export_segmentation(request: Export) -> tuple[str, ...]:
 def export_density(request: Export) -> None:
     """Write the density of a folder as a DICOM Parametric Map; raises as `export_rtstruct`."""
     with _opened(request) as (series, path):
-        file = find_results(request.plan).path(_DENSITY_FILE)
+        file = find_results(request.plan).path(DENSITY)
         density = read_volume(file, "density")
         require_fractions(density, "density")
         placed = place(density, series, "density", frame_uid=_frame(request, density, "density"))
@@ -183,7 +182,7 @@ def _target_files(results: Results) -> list[str]:
             got="none",
             advice="name the folder that plan or run wrote",
         )
-    if results.path(PLAN_FILE).is_file():
+    if results.path(PLAN).is_file():
         files = _planned_files(results, label)
     return sorted(files, key=lambda name: ("gtv", "ctv", "ptv").index(name[:3]))
 
@@ -195,10 +194,10 @@ def _planned_files(results: Results, label: str) -> list[str]:
         InputError: the list can't be read, or a target isn't as it was written.
     """
     try:
-        listed = dict(json.loads(results.path(PLAN_FILE).read_text(encoding="utf-8"))["files"])
+        listed = dict(read_table(results.path(PLAN))["files"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            label, expected=f"{PLAN_FILE} with a list of files", got="none", advice="plan again with this version"
+            label, expected=f"{PLAN} with a list of files", got="none", advice="plan again with this version"
         ) from error
     files = []
     for name, digest in listed.items():
@@ -207,7 +206,7 @@ def _planned_files(results: Results, label: str) -> list[str]:
         if file is None or not _TARGET_FILE.fullmatch(file) or not path.is_file() or file_hash(path) != digest:
             raise InputError(
                 label,
-                expected=f"{printable(name)} as {PLAN_FILE} has it",
+                expected=f"{printable(name)} as {PLAN} has it",
                 got="another file or none",
                 advice="plan again, into an empty folder",
             )
@@ -267,7 +266,7 @@ def _doubt(request: Export, origin: Origin | None, series: Series) -> str | None
 def _cautions(plan: Path) -> tuple[str, ...]:
     """What a plan says must be read before its targets are used."""
     try:
-        found = json.loads(find_results(plan).path(PLAN_FILE).read_text(encoding="utf-8"))["warnings"]
+        found = read_table(find_results(plan).path(PLAN))["warnings"]
     except (OSError, ValueError, KeyError, TypeError):
         return ()
     return tuple(printable(str(sentence)) for sentence in found) if isinstance(found, list) else ()

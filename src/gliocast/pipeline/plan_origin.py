@@ -1,16 +1,13 @@
 """What targets were made of: density and segmentation, and traces of the scans behind both."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gliocast.core import InputError, Visit
-from gliocast.data import file_hash, find_results
+from gliocast.data import file_hash, find_results, read_table
 from gliocast.data.likeness import fingerprint, likeness
-
-#: Where a folder of targets says what they are.
-PLAN_FILE = "plan.json"
+from gliocast.data.results import PLAN
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def _hash(path: Path | None) -> str | None:
 def read_origin(folder: Path) -> Origin | None:
     """What the targets of a folder were made of, in either layout; None where it doesn't say."""
     try:
-        content = json.loads(find_results(folder).path(PLAN_FILE).read_text(encoding="utf-8"))
+        content = read_table(find_results(folder).path(PLAN))
         scans = {str(name): text for name, text in content["scans"].items() if isinstance(text, str)}
         segmentation = content.get("segmentation")  # older versions didn't write it
         return Origin(str(content["density"]), segmentation if isinstance(segmentation, str) else None, scans)

@@ -21,8 +21,9 @@ from gliocast.data import (
 from gliocast.data.folders import printable
 from gliocast.data.nifti import file_label
 from gliocast.data.patient import lesion_warnings
+from gliocast.data.results import PLAN
 from gliocast.pipeline.maps import read_anatomy, require_cells, require_fractions
-from gliocast.pipeline.plan_origin import PLAN_FILE, find_origin
+from gliocast.pipeline.plan_origin import find_origin
 from gliocast.pipeline.plan_targets import PlannedTargets, TargetChoices, plan_record, plan_targets
 from gliocast.pipeline.record import write_json
 from gliocast.planning import Barriers, PlanComparison, SampledDensity, compare_plans
@@ -125,7 +126,7 @@ def plan_to_folder(
             write_like(results.path(name), mask.astype(np.uint8), files.density)
         results.describe(images, inputs=inputs)
         origin = find_origin(files.density, files.segmentation)
-        write_json(results.path(PLAN_FILE), plan_record(planned, comparison, results, origin))
+        write_json(results.path(PLAN), plan_record(planned, comparison, results, origin))
     planned.say_alarms(monitor)
     return planned, comparison
 
