@@ -67,7 +67,7 @@ def test_where_nobody_ran_there_is_no_figure():
     report = make_cohort_report(CohortContent((Failure("A", "read", "no t1"),), ()))
     assert report.figure is None
     assert "Distributions" not in report.page
-    assert "1 patient 0" not in text_of(report.page)
+    assert "patient 1 without a result 1 fail: don't use the model 0" in text_of(report.page).replace("&#39;", "'")
 
 
 def test_a_share_that_is_not_all_is_not_shown_as_all():

@@ -104,6 +104,18 @@ def test_damage_is_an_error_and_runs_nothing(folder, damage):
         load_content(folder)
 
 
+def test_what_was_saved_before_there_was_an_outlook_is_shown_without_one(folder, content):
+    """As layout 2 had it: the same fields but one."""
+    path = folder / SAVED
+    arrays = dict(np.load(path))
+    record = json.loads(bytes(arrays["tree"]))
+    record["layout"] = 2
+    del record["content"]["fields"]["outlook"]
+    arrays["tree"] = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
+    np.savez(path, **arrays)
+    assert_same(replace(content, outlook=None), load_content(folder))
+
+
 def test_paths_are_not_saved(content, folder, tmp_path):
     named = replace(content.visit.labels, path=tmp_path / "DOE_JANE.nii.gz")
     save_content(folder / SAVED, replace(content, visit=replace(content.visit, labels=named)), images={})

@@ -46,6 +46,9 @@ from gliocast.report.content import ReportContent
 #: Name of the file, and how it is arranged.
 SAVED, LAYOUT = "report.npz", 3
 
+#: Arrangements that are read: 2 knew no outlook, which is absent then.
+_READABLE = (2, LAYOUT)
+
 _CLASSES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
@@ -112,7 +115,7 @@ def load_content(results: Results | Path) -> ReportContent:
     try:
         with np.load(path, allow_pickle=False) as file:
             record = json.loads(bytes(file["tree"]))
-            if record["layout"] != LAYOUT:
+            if record["layout"] not in _READABLE:
                 raise _unfit(f"{SAVED} of another version")
             content = _Reader(results, dict(file)).decode(record["content"])
     except (
