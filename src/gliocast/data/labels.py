@@ -35,19 +35,13 @@ def read_labels(path: Path, schema_name: str | None = None) -> tuple[LabelMap, t
     Raises:
         InputError: as `read_volume`; or fractional, unknown or only background labels; or an unknown schema.
     """
-    if schema_name is not None and schema_name not in SCHEMAS:
-        raise InputError(
-            "label schema",
-            expected=f"one of {', '.join(SCHEMAS)}",
-            got=printable(schema_name) or "nothing",
-            advice="pick one with --labels",
-        )
+    named = None if schema_name is None else require_schema(schema_name)
     volume = read_integers(path, "seg")
     label = file_label(path, "seg")
     present = [int(value) for value in np.unique(volume.data) if value != 0]
     if not present:
         raise InputError(label, expected="a tumor", got="only background (0)", advice="segment the tumor first")
-    schema = guess_schema(present) if schema_name is None else SCHEMAS[schema_name]
+    schema = named or guess_schema(present)
     unknown = [value for value in present if value not in schema.values]
     if unknown:
         known = "; ".join(str(candidate) for candidate in SCHEMAS.values())
@@ -63,6 +57,22 @@ def read_labels(path: Path, schema_name: str | None = None) -> tuple[LabelMap, t
         numbers = ", ".join(str(value) for value in present)
         warnings = (f"labels {numbers} taken as {schema}; if they mean something else, say so with --labels",)
     return LabelMap(volume.data.astype(np.uint8), volume.grid, schema, Path(path)), warnings
+
+
+def require_schema(name: str) -> LabelSchema:
+    """The schema of a name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in SCHEMAS:
+        raise InputError(
+            "label schema",
+            expected=f"one of {', '.join(SCHEMAS)}",
+            got=printable(name) or "nothing",
+            advice="pick one with --labels",
+        )
+    return SCHEMAS[name]
 
 
 def swap_warning(labels: LabelMap, t1c: Volume) -> str | None:

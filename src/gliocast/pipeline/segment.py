@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gliocast.core import SCHEMAS, InputError, LabelMap, LabelSchema, Monitor, Silence, Study
+from gliocast.core import InputError, LabelMap, LabelSchema, Monitor, Silence, Study
 from gliocast.data import Naming, lay_out, read_study, whole_file, whole_results, write_like
 from gliocast.data.folders import find_files, printable
+from gliocast.data.labels import require_schema
 from gliocast.segmentation.predict import Segmenter
 from gliocast.segmentation.weights import load_segmentation, shipped_segmentation
 from gliocast.train import device_of
@@ -33,18 +34,12 @@ class SegmentOptions:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        if self.labels not in SCHEMAS:
-            raise InputError(
-                "label schema",
-                expected=f"one of {', '.join(SCHEMAS)}",
-                got=printable(self.labels) or "nothing",
-                advice="pick one with --labels",
-            )
+        require_schema(self.labels)
 
     @property
     def schema(self) -> LabelSchema:
         """The schema that is written."""
-        return SCHEMAS[self.labels]
+        return require_schema(self.labels)
 
     def segmenter(self) -> Segmenter:
         """The network, ready."""
