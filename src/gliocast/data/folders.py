@@ -48,7 +48,7 @@ def find_files(folder: Path | str, *, segmented: bool = True) -> dict[str, Path]
         InputError: the folder can't be listed, a file is missing, two files claim to be the same scan, or a subject has
             several sessions.
     """
-    folder = _scans_folder(Path(folder))
+    folder = scans_folder(Path(folder))
     subject = f"folder {printable(folder.name or str(folder))}"
     names = _list_images(folder)
     found: dict[str, list[Path]] = {key: [] for key in (*MODALITIES, "seg")}
@@ -77,11 +77,12 @@ def find_files(folder: Path | str, *, segmented: bool = True) -> dict[str, Path]
 
 
 def find_segmentation(folder: Path) -> Path:
-    """The one segmentation in a folder, whichever scans there are.
+    """The one segmentation in a folder (or of the subject or session whose folder it is), whichever scans there are.
 
     Raises:
         InputError: the folder can't be listed, or holds none or several.
     """
+    folder = scans_folder(folder)
     return _one_of([path for path in _list_images(folder) if _recognize(path.name) == "seg"], folder, "seg")
 
 
@@ -111,8 +112,12 @@ def _one_of(found: list[Path], folder: Path, key: str) -> Path:
     return found[0]
 
 
-def _scans_folder(folder: Path) -> Path:
-    """The folder itself, or where a BIDS dataset keeps the scans of the subject or session whose folder this is."""
+def scans_folder(folder: Path) -> Path:
+    """The folder itself, or where a BIDS dataset keeps the scans of the subject or session whose folder this is.
+
+    Raises:
+        InputError: the folder can't be listed, or is that of a subject with several sessions.
+    """
     if not folder.is_dir() or _list_images(folder):
         return folder
     if (folder / _BIDS_SCANS).is_dir():

@@ -11,7 +11,7 @@ import numpy as np
 
 from gliocast.core import InputError, LabelMap, LabelSchema, Monitor, Silence, Visit
 from gliocast.data import read_integers, read_labels, read_patient, whole_folder, write_like
-from gliocast.pipeline.patient_folders import list_visits
+from gliocast.pipeline.patient_folders import list_visits, visit_name
 from gliocast.pipeline.segment import SegmentOptions
 from gliocast.segmentation.bottleneck import PrincipalComponents, pooled, principal_components
 from gliocast.segmentation.evaluation import MEASURES, Evaluation
@@ -30,7 +30,7 @@ def evaluate_segmentation(
     """Segment patients whose segmentation is known, or read what segmented them, and compare.
 
     Args:
-        data: folder of patients, as BraTS has them.
+        data: folder of patients, as BraTS or BIDS has them.
         found: folder with a segmentation of every patient, <patient>.nii.gz, whose schema is guessed; None to segment
             them here.
         options: how to segment.
@@ -48,7 +48,8 @@ def evaluate_segmentation(
         rows = {}
         for done, path in enumerate(visits):
             visit = read_patient(path, labels=labels).visits[0]
-            rows[path.name] = compare(answer(path.name, visit), visit.labels)
+            name = visit_name(path)
+            rows[name] = compare(answer(name, visit), visit.labels)
             monitor.advance((done + 1) / len(visits))
         evaluation = Evaluation(rows, answer.components())
         if folder is not None:
@@ -132,5 +133,5 @@ def _draw(folder: Path, evaluation: Evaluation, visits: Sequence[Path], found: _
         path = visits[int(place)]
         visit = read_patient(path, labels=labels).visits[0]
         save_segmentation_picture(
-            folder / f"{name}.png", visit.scans, visit.brain, found(path.name, visit), visit.labels
+            folder / f"{name}.png", visit.scans, visit.brain, found(visit_name(path), visit), visit.labels
         )

@@ -10,7 +10,7 @@ import numpy as np
 from gliocast.cohort.follow_up import carried_back
 from gliocast.core import SCHEMAS, InputError, LabelMap, Visit
 from gliocast.data import read_integers, read_labels, read_patient
-from gliocast.data.folders import find_recurrence, find_segmentation
+from gliocast.data.folders import find_recurrence, find_segmentation, scans_folder
 from gliocast.data.labels import guess_schema
 from gliocast.data.nifti import read_components
 from gliocast.pipeline.cohort_folder import read_truth
@@ -75,7 +75,7 @@ def _find_case(name: str, visits: Sequence[Path], data: Path, planning: int, rec
         raise _no_visit("planning visit", planning, visits)
     place = visits[planning]
     if recurrence is None:
-        own = {place, place.parent} - {data}
+        own = {place, scans_folder(place), place.parent} - {data}
         files = [path for folder in sorted(own) if (path := find_recurrence(folder)) is not None]
         if len(files) > 1:
             raise InputError(
@@ -118,7 +118,8 @@ def cohort_schema(cases: Iterable[PlanCase]) -> tuple[str, str]:
         with suppress(InputError):  # who can't be read is left out with the reason, later
             for path in (find_segmentation(case.planning), case.recurrence):
                 present |= {int(value) for value in np.unique(read_integers(path, "seg").data)} - {0}
-        new_names |= any(path.name.lower().endswith(("-t1n.nii.gz", "-t1n.nii")) for path in case.planning.iterdir())
+        scans = scans_folder(case.planning).iterdir()
+        new_names |= any(path.name.lower().endswith(("-t1n.nii.gz", "-t1n.nii")) for path in scans)
     schema = SCHEMAS["brats-2024"] if new_names and 3 not in present and 4 in present else guess_schema([*present])
     numbers = ", ".join(str(value) for value in sorted(present)) or "none"
     return schema.name, f"labels {numbers} taken as {schema}; if they mean something else, say so with --labels"

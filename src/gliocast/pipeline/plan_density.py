@@ -9,6 +9,7 @@ from typing import Any
 from gliocast import __version__
 from gliocast.core import Anatomy, Density, InputError, Silence, Visit
 from gliocast.data import content_key, file_hash, find_results, read_volume, whole_file, write_volume
+from gliocast.data.folders import scans_folder
 from gliocast.data.likeness import ALIKE
 from gliocast.data.results import DENSITY
 from gliocast.growth import Simulator
@@ -87,7 +88,7 @@ def density_of(
     if source.truth:
         candidates = [planning / TRUTH / DENSITY]
     elif source.file is not None:
-        candidates = [planning / source.file]
+        candidates = [planning / source.file, scans_folder(planning) / source.file]
     else:
         assert source.folder is not None
         places = [source.folder / known for known in (name, planning.name)]

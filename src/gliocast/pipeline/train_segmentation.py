@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from gliocast.cohort.crew import each
 from gliocast.core import Monitor, Silence
 from gliocast.data import read_patient
-from gliocast.pipeline.patient_folders import list_visits
+from gliocast.data.folders import scans_folder
+from gliocast.pipeline.patient_folders import list_visits, visit_name
 from gliocast.segmentation.classes import classes_of
 from gliocast.segmentation.examples import Example, ExampleFolder
 from gliocast.segmentation.learning import Windows, class_weights, validate
@@ -50,7 +51,7 @@ def train_segmentation(
 
     Args:
         training: what to train.
-        data: folder of patients, as BraTS has them.
+        data: folder of patients, as BraTS or BIDS has them.
         folder: examples, checkpoint, log and weights.
         validation: folder of other patients to validate on; by default a share of the first is held back.
         labels: name of the schema of the segmentations; None guesses it.
@@ -65,24 +66,24 @@ def train_segmentation(
     runtime = runtime or Runtime(torch.device("cpu"))
     visits = list_visits(data)
     if validation is None:
-        names = [path.name for path in visits]
+        names = [visit_name(path) for path in visits]
         taught, held = split_patients(names, training.held_share, training.seed)
     else:
         others = list_visits(validation)
-        taught, held = [path.name for path in visits], [path.name for path in others]
+        taught, held = [visit_name(path) for path in visits], [visit_name(path) for path in others]
         require_apart(taught, held)
         visits = [*visits, *others]
     examples = ExampleFolder(folder / "examples")
-    sources = {path.name: _source(path, labels) for path in visits}
+    sources = {visit_name(path): _source(path, labels) for path in visits}
     if runtime.is_first:
-        absent = [path for path in visits if not examples.has(path.name, sources[path.name])]
+        absent = [path for path in visits if not examples.has(visit_name(path), sources[visit_name(path)])]
         _prepare(absent, examples, labels, monitor=monitor, num_workers=workers)
     runtime.share([torch.zeros(1)])  # the others wait
     key = _key(training, taught, held, sources)
     averaged = _learned(training, examples, taught, held, folder, key, monitor=monitor, runtime=runtime)
     path = folder / "segmentation.safetensors"
     if runtime.is_first:
-        places = [place for place in visits if place.name in set(held)][:_MOST_CLEARED]
+        places = [place for place in visits if visit_name(place) in set(held)][:_MOST_CLEARED]
         specks = _choose_specks(averaged, training.edge, places, labels, device=runtime.device, monitor=monitor)
         save_segmentation(path, SegmentationWeights(averaged.cpu(), training.edge, specks))
     return path
@@ -118,12 +119,15 @@ def _prepare(
 
 def _read_one(absent: Sequence[Path], examples: ExampleFolder, labels: str | None, index: int) -> None:
     visit = read_patient(absent[index], labels=labels).visits[0]
-    examples.write(absent[index].name, Example.of(visit), _source(absent[index], labels))
+    examples.write(visit_name(absent[index]), Example.of(visit), _source(absent[index], labels))
 
 
 def _source(folder: Path, labels: str | None) -> str:
     """What an example is made of: files as they are now, and what their labels mean."""
-    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.nii*"))]
+    files = [
+        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(scans_folder(folder).glob("*.nii*"))
+    ]
     return hashlib.sha256(repr((labels, files)).encode()).hexdigest()[:16]
 
 

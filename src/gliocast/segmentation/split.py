@@ -7,14 +7,14 @@ import numpy as np
 
 from gliocast.core import InputError
 
-#: What follows a patient in the name of a visit, as in BraTS-GLI-00001-000.
-_VISIT = re.compile(r"^(.+-\d{5})-\d{3}$")
+#: What follows a patient in the name of a visit, as in BraTS-GLI-00001-000 or sub-01_ses-1.
+_VISIT = re.compile(r"^(.+-\d{5})-\d{3}$|^(sub-[A-Za-z0-9]+)_ses-[A-Za-z0-9]+$")
 
 
 def patient_of(name: str) -> str:
     """Whose scans a folder holds: visits of one patient have one name."""
     found = _VISIT.match(name)
-    return found.group(1) if found else name
+    return next(filter(None, found.groups())) if found else name
 
 
 def split_patients(names: Sequence[str], share: float, seed: int) -> tuple[list[str], list[str]]:
