@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numba
 import numpy as np
 import SimpleITK as sitk
 from picsl_greedy import Greedy3D
@@ -119,8 +120,12 @@ class Registration:
         self._transforms = "affine"
 
     def deformable(self) -> None:
-        """Local normalized cross-correlation; starts from the affine match. The number of threads changes nothing."""
-        options = f"-threads {os.cpu_count() or 1} -m NCC {NCC_RADIUS} -n {DEFORMABLE_ITERATIONS} -noise 0"
+        """Local normalized cross-correlation; starts from the affine match.
+
+        Threads are as many as numba has here: those of the cores that this process may use, or its share of them beside
+        others. Their number changes nothing.
+        """
+        options = f"-threads {numba.get_num_threads()} -m NCC {NCC_RADIUS} -n {DEFORMABLE_ITERATIONS} -noise 0"
         self._run(f"{options} -i fixed moving -gm use -it affine -o warp", warp=None)
         self._transforms = "warp affine"
 
