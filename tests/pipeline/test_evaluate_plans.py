@@ -115,6 +115,32 @@ def test_a_cohort_becomes_tables_and_a_picture(cohort, tmp_path):
     assert evaluation.table() in (out / "table.md").read_text()
 
 
+def test_names_of_files_stay_out_of_reasons(cohort, tmp_path):
+    """Both of what is read and of what is looked for, in tables and in files of patients."""
+    scans = cohort / "A-00001" / "A-00001-000"
+    (scans / "t1.nii.gz").rename(scans / "Doe  John_t1.nii.gz")
+    (scans / "Doe  John_t1.nii.gz").write_bytes(b"no image")
+    shutil.copy(cohort / "B" / "B_recurrence.nii.gz", cohort / "B" / "DoeJohn_recurrence.nii.gz")
+    out = tmp_path / "out"
+    left_out = evaluate(cohort, out).left_out
+    assert left_out["A-00001"].startswith("t1 ([file]): expected")
+    assert "expected one recurrence file, got [file] and [file]" in left_out["B"]
+    assert not any(b"Doe" in path.read_bytes() for path in out.rglob("*.*") if path.is_file())
+
+
+def test_sessions_of_a_dataset_are_planning_visit_and_recurrence(cohort, tmp_path):
+    """As the same visits side by side, whether the recurrence is a session's or a file."""
+    raw = tmp_path / "raw"
+    for old, new in {"A-00001/A-00001-000": "sub-1/ses-a", "A-00001/A-00001-001": "sub-1/ses-b", "B": "sub-2"}.items():
+        shutil.copytree(cohort / old, raw / new / "anat")
+    (raw / "dataset_description.json").write_text("{}")
+    found, known = (
+        evaluate(raw, tmp_path / "out", labels="brats-2024").patients,
+        evaluate(cohort, tmp_path / "plain").patients,
+    )
+    assert (found["sub-1"].coverage, found["sub-2"].coverage) == (known["A-00001"].coverage, known["B"].coverage)
+
+
 def test_the_density_decides_where_the_model_plans(cohort, tmp_path):
     """It leans towards the recurrence; whose plan has that direction covers more."""
     found = evaluate(cohort, tmp_path / "out").patients["A-00001"].coverage["any outside GTV"].covered

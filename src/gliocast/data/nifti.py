@@ -283,7 +283,8 @@ def _file_bytes(path: Path, subject: str, size: int = -1) -> bytes:
     except (EOFError, gzip.BadGzipFile, zlib.error):
         got, advice = "a truncated or damaged gzip file", "copy or export the file again"
     except (OSError, ValueError) as error:
-        got, advice = f"one that can't be read ({printable(str(error))})", "check the path and its permissions"
+        got = f"one that can't be read ({printable(getattr(error, 'strerror', None) or str(error))})"
+        advice = "check the path and its permissions"
     raise InputError(file_label(path, subject), expected="a NIfTI file", got=got, advice=advice)
 
 

@@ -17,6 +17,7 @@ from gliocast.data import whole_file, write_json
 from gliocast.data.atlas import load_mni152
 from gliocast.pipeline.plan_cases import PlanCase, cohort_schema, find_cases, read_case
 from gliocast.pipeline.plan_density import DensitySource, density_of
+from gliocast.pipeline.reasons import reason_of
 from gliocast.planning.barriers import barriers_from_atlas
 from gliocast.planning.evaluation import PatientPlans, PlanEvaluation
 from gliocast.planning.margins import ESTRO_EANO_MARGIN_MM, require_margin
@@ -145,7 +146,7 @@ def _evaluate_one(cases: Sequence[PlanCase], options: PlanEvaluationOptions, out
     try:
         content: dict[str, Any] = asdict(_planned(case, options, out))
     except GliocastError as error:
-        content = {"left_out": str(error)}
+        content = {"left_out": reason_of(error, case.planning, case.recurrence.parent)}
     with whole_file(_row_file(out, case)) as path:
         write_json(path, {"notice": RESEARCH_NOTICE, **content})
 

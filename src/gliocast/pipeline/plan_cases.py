@@ -15,6 +15,7 @@ from gliocast.data.labels import guess_schema
 from gliocast.data.nifti import read_components
 from gliocast.pipeline.cohort_folder import read_truth
 from gliocast.pipeline.patient_folders import TRUTH, list_patients
+from gliocast.pipeline.reasons import reason_of
 from gliocast.planning.recurrence import Recurrence
 
 #: What a recurrence that is told apart from nothing else is written as: a mask.
@@ -66,7 +67,8 @@ def find_cases(
         try:
             cases.append(_find_case(name, visits, data, planning_visit, recurrence_visit))
         except InputError as error:
-            left_out[name] = str(error)
+            places = {place for visit in visits for place in (visit, visit.parent)} - {data}
+            left_out[name] = reason_of(error, *places)
     return cases, left_out
 
 

@@ -20,10 +20,8 @@ FAINTEST_ISODENSITY = 0.01
 #: Below this share of the GTV in the model's target, the page says so.
 COMPLETE_SHARE = 0.9995
 #: What could name a patient: absolute paths, and names of image and data files.
-_PATH = re.compile(
-    r"(?<![\w.)\]<])(?:[A-Za-z]:)?[\\/](?!\s)[^\s'\",;:)]+|[^\s'\"(]+\.(?:nii(?:\.gz)?|dcm|npz|json|gz)\b",
-    re.IGNORECASE,
-)
+_PATH = re.compile(r"(?<![\w.)\]<])(?:[A-Za-z]:)?[\\/](?!\s)[^\s'\",;:)]+")
+_NAME = re.compile(r"[^\s'\"(]+\.(?:nii(?:\.gz)?|dcm|npz|json|gz)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,11 @@ class ParameterRow:
 
 def scrub(text: str) -> str:
     """The text without paths and file names, which often hold a patient's name."""
+    return _NAME.sub("[file]", scrub_paths(text))
+
+
+def scrub_paths(text: str) -> str:
+    """The text without absolute paths."""
     return _PATH.sub("[file]", text)
 
 
