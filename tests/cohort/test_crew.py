@@ -29,6 +29,24 @@ def test_a_worker_that_dies_is_said():
         list(each(die, range(2), num_workers=2))
 
 
+def die_of(fatal, folder, number):
+    if number in fatal:
+        os._exit(1)
+    mark(folder, number)
+
+
+@pytest.mark.parametrize("fatal", [{0}, {4}, {0, 1, 2, 3, 4}])
+def test_who_is_told_of_the_dead_gets_the_others_done(fatal, tmp_path):
+    """Every number comes once, done or lost, even where all are fatal."""
+    told = {}
+    found = list(each(partial(die_of, fatal, tmp_path), range(5), num_workers=2, lost=told.__setitem__))
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    done = {int(path.name) for path in tmp_path.iterdir()}
+    assert fatal <= set(told)
+    assert done | set(told) == {0, 1, 2, 3, 4}
+    assert all("one that died" in str(error) for error in told.values())
+
+
 @pytest.mark.skipif(find_spec("distributed") is not None, reason="Dask is here")
 def test_a_cluster_needs_dask():
     with pytest.raises(InputError, match="install"):

@@ -1,8 +1,9 @@
 """Work spread over processes of this machine, or over the machines of a cluster."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from multiprocessing import get_context
@@ -20,6 +21,7 @@ def each(
     *,
     num_workers: int | None = 1,
     scheduler: str | None = None,
+    lost: Callable[[int, InputError], None] | None = None,
 ) -> Iterator[int]:
     """Do some work for each number, one after the other or at the same time; yields a number when its work is done.
 
@@ -29,9 +31,11 @@ def each(
         num_workers: processes; 1 works in this one; None for one for each core. Of "slurm" jobs.
         scheduler: address of a Dask scheduler, such as tcp://10.0.0.1:8786, or "slurm" for jobs as Dask's own
             configuration (jobqueue.yaml) describes them; None for processes here.
+        lost: called with each number whose work was under way here when a worker died, and why, before it is yielded;
+            the others are done by new workers, half as many. None to raise instead.
 
     Raises:
-        InputError: a worker died, Dask is needed and isn't there, or nobody answers at the address.
+        InputError: a worker died and nobody is told, Dask is needed and isn't there, or nobody answers at the address.
     """
     if not numbers:
         return
@@ -44,17 +48,41 @@ def each(
             work(number)
             yield number
         return
+    waiting = deque(numbers)
+    while waiting:
+        yield from _by_one_pool(work, waiting, count, lost)
+        count = max(1, count // 2)  # memory may not suffice for as many
+
+
+def _by_one_pool(
+    work: Callable[[int], None], waiting: deque[int], count: int, lost: Callable[[int, InputError], None] | None
+) -> Iterator[int]:
+    """Take numbers that wait, as many at a time as there are processes, until none is left or a process dies.
+
+    A pool of which one process died ends the others, too. No number is taken before a process is free; so those that
+    had been taken then, one at least, were under way.
+    """
+    running: dict[Future[None], int] = {}
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        jobs = {pool.submit(work, number): number for number in numbers}
         try:
-            for job in as_completed(jobs):
-                job.result()
-                yield jobs[job]
+            while waiting or running:
+                while waiting and len(running) < count:
+                    running[pool.submit(work, waiting[0])] = waiting[0]
+                    waiting.popleft()
+                for job in wait(running, return_when=FIRST_COMPLETED).done:
+                    job.result()
+                    yield running.pop(job)
         except BrokenProcessPool as error:
-            raise _died() from error
-        finally:
-            for job in jobs:
-                job.cancel()  # those that haven't begun, where one went wrong or nobody waits any more
+            if lost is None:
+                raise _died() from error
+    for job, number in running.items():
+        if lost is not None and not _went_well(job):
+            lost(number, _died())
+        yield number
+
+
+def _went_well(job: Future[None]) -> bool:
+    return job.done() and not job.cancelled() and job.exception() is None
 
 
 def _on_cluster(
