@@ -117,6 +117,16 @@ def test_resampling_without_a_deformation_only_follows_the_affine(visit, small_a
     assert correlation(moved, visit["t1"].volume.data, visit.brain & ~visit.labels.lesion) > 0.7
 
 
+def test_the_deformation_takes_the_threads_of_this_process(visit, small_atlas, monkeypatch):
+    """Not those of all cores: several processes may share them."""
+    registration = Registration(fixed=visit["t1"].volume, moving=small_atlas.t1, use=~visit.labels.lesion)
+    said = []
+    monkeypatch.setattr(registration, "_run", lambda options, **_: said.append(options))
+    monkeypatch.setattr("numba.get_num_threads", lambda: 3)
+    registration.deformable()
+    assert said[0].startswith("-threads 3 ")
+
+
 def test_a_poor_match_is_bad_input_before_and_failed_quality_after_the_deformation():
     with pytest.raises(InputError, match="T1 of a brain"):
         require_brain_match(Match(correlation=0.05, dice=0.9))
