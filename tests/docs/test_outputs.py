@@ -29,8 +29,10 @@ from gliocast.pipeline import (
     simulate_to_folder,
 )
 from gliocast.pipeline.cohort_report import report_cohort
-from gliocast.pipeline.cohort_results import read_results, write_failure
+from gliocast.pipeline.cohort_results import read_results
+from gliocast.pipeline.failures import write_failure
 from gliocast.pipeline.methods import Fit, find_method
+from gliocast.pipeline.reporting import remake_report
 from gliocast.planning import Barriers
 from gliocast.problem import (
     EXCEEDED_DENSITIES,
@@ -214,18 +216,34 @@ def test_no_output_names_the_patient_or_a_path(results, small_patient_template):
             assert str(small_patient_template) not in text
 
 
+def as_before_verdicts(folder, copy):
+    """A copy of results as versions left them that wrote no verdict: with a report in layout 2, without outlook."""
+    shutil.copytree(folder, copy)
+    (copy / "verdict.json").unlink()
+    arrays = dict(np.load(copy / "report.npz"))
+    record = json.loads(bytes(arrays["tree"]))
+    record["layout"] = 2
+    del record["content"]["fields"]["outlook"]
+    arrays["tree"] = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
+    np.savez(copy / "report.npz", **arrays)
+    return copy
+
+
 @pytest.mark.parametrize("kind", ["run", "demo", "segmented"])
 def test_a_cohort_reads_what_a_run_wrote(results, kind, tmp_path):
-    """With the verdict, and without, as older versions left it: from the saved report."""
     found = read_results(results / kind)
     assert isinstance(found, PatientResult)
     tables = {name: json.loads((results / kind / f"{name}.json").read_text()) for name in ("plan", "verdict")}
     assert (found.level, found.ctv_ml) == (tables["verdict"]["level"], tables["plan"]["standard_ml"])
     assert set(found.hd95_mm) == set(found.dice) == {"core", "whole"}
     assert found.segmentation == {"run": "given", "segmented": "network", "demo": "given"}[kind]
-    older = shutil.copytree(results / kind, tmp_path / kind)
-    (older / "verdict.json").unlink()
-    assert read_results(older) == found
+    assert read_results(as_before_verdicts(results / kind, tmp_path / kind)) == found
+
+
+def test_a_report_is_made_again_of_what_an_older_version_saved(results, tmp_path):
+    older = as_before_verdicts(results / "run", tmp_path / "older")
+    assert 'id="outlook"' not in remake_report(older).read_text(encoding="utf-8")
+    assert (older / "verdict.json").read_bytes() == (results / "run" / "verdict.json").read_bytes()
 
 
 def test_columns_of_a_cohorts_table_are_on_the_page(results, tmp_path, words):

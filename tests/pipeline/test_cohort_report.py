@@ -3,12 +3,15 @@
 import csv
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 
 from gliocast.core import InputError
+from gliocast.pipeline import Options
 from gliocast.pipeline.cohort_report import report_cohort
-from gliocast.pipeline.cohort_results import read_results, write_failure
+from gliocast.pipeline.cohort_results import read_results
+from gliocast.pipeline.failures import write_failure
 from gliocast.report.cohort import Failure
 
 from .results_case import write_results
@@ -29,6 +32,33 @@ def test_numbers_are_those_of_the_run(tmp_path):
     assert seed.parameter.typical == (-float("inf"), float("inf"))
     assert (found.num_warnings, found.seconds, found.segmentation) == (1, 21.5, "given")
     assert found.settings["margin"] == "15 mm"
+
+
+def test_all_options_that_count_are_settings_and_no_others(tmp_path):
+    """Of those that a run wrote down; the speed of a front that no forecast needs doesn't count."""
+    options = asdict(Options(diffusivity_ratio=5.0, num_samples=50, barriers=False, keep_samples=True))
+    found = read_results(write_results(tmp_path / "A", options=options))
+    assert found.settings == {
+        "model": "Fisher-Kolmogorov",
+        "method": "laplace",
+        "margin": "15 mm",
+        "diffusivity_ratio": "5",
+        "seed": "0",
+        "samples": "50",
+        "barriers": "ignored",
+        "densities": "default",
+        "forecast": "made",
+        "speed": "0.1 mm/d",
+    }
+    without = read_results(write_results(tmp_path / "B", options=options | {"forecast": False}))
+    assert set(found.settings) - set(without.settings) == {"speed"}
+
+
+def test_patients_who_were_run_otherwise_are_told_apart(tmp_path):
+    for name, ratio in (("A", 5.0), ("B", 10.0)):
+        write_results(tmp_path / name, options=asdict(Options(diffusivity_ratio=ratio)))
+    report_cohort(tmp_path)
+    assert "diffusivity ratio: 10 (1), 5 (1)" in (tmp_path / "cohort.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from gliocast.core import MODALITIES, Volume, block_mean
 from gliocast.data import read_patient, read_patient_files
 from gliocast.data.atlas import Atlas, load_mni152
 from gliocast.pipeline import Options, run
+from gliocast.pipeline.stopwatch import STAGES
 
 COMMAND = Path(sys.executable).with_name("gliocast")
 #: The patient is the atlas at this many millimeters, tumor and all: a run takes seconds.
@@ -305,6 +306,11 @@ def test_report_is_made_again_from_what_was_saved(first, tmp_path):
     assert pages[0].read_bytes() == pages[1].read_bytes()
     for path in first.out.rglob("*.png"):
         assert path.read_bytes() == (copy / path.relative_to(first.out)).read_bytes()
+
+
+def test_stages_are_those_that_a_bar_counts(first):
+    seconds = json.loads((first.out / "provenance.json").read_text())["seconds"]
+    assert list(seconds) == [stage for stage in STAGES if stage != "segment"]
 
 
 def test_nothing_that_names_the_patient_reaches_an_output(first, patient_folder):

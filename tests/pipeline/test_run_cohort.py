@@ -1,11 +1,15 @@
 """All patients of a folder: who fails stops nobody, and who is complete isn't run again."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import asdict
 from unittest import mock
 
 import pytest
+import torch
 
 from gliocast.cli.cohort import give_back
 from gliocast.core import ConvergenceError, InputError, Silence
@@ -180,11 +184,88 @@ def test_names_of_files_that_could_be_a_persons_are_left_out(cohort, tmp_path):
     assert "got no flair among [file], seg.nii.gz, t1.nii.gz, t1c.nii.gz, t2.nii.gz" in reason
 
 
+def put_into_dataset(cohort):
+    """The same scans as a BIDS dataset: two sessions, one, none; and the first subject's file called as a person."""
+    raw = cohort.parent / "raw"
+    for place in ("sub-1/ses-a", "sub-1/ses-b", "sub-2/ses-a", "sub-3"):
+        shutil.copytree(cohort / "A", raw / place / "anat")
+    (raw / "code").mkdir()
+    (raw / "dataset_description.json").write_text("{}")
+    return raw
+
+
+def test_subjects_of_a_dataset_are_patients_and_sessions_visits(cohort, tmp_path):
+    raw = put_into_dataset(cohort)
+    content, _ = attempt(raw, tmp_path / "out")
+    assert [result.name for result in content.results] == ["sub-1", "sub-2", "sub-3"]
+    assert content.failures == ()
+    content, _ = attempt(raw, tmp_path / "later", visit=1)
+    assert [result.name for result in content.results] == ["sub-1"]
+    assert {failure.stage for failure in content.failures} == {"find"}
+
+
+def test_names_of_files_deep_in_a_dataset_are_left_out(cohort, tmp_path):
+    raw = put_into_dataset(cohort)
+    anat = raw / "sub-1" / "ses-a" / "anat"
+    (anat / "t1.nii.gz").rename(anat / "Doe  John_t1.nii.gz")
+    (anat / "Doe  John_t1.nii.gz").write_bytes(b"no image")
+    (anat / "t2.nii.gz").rename(anat / "DoeJohn_t2.nii.gz")
+    attempt(raw, tmp_path / "out")
+    reason = json.loads((tmp_path / "out" / "sub-1" / "failure.json").read_text())["reason"]
+    assert reason.startswith("t1 ([file]): expected")
+    assert "Doe" not in (tmp_path / "out" / "cohort.html").read_text()
+
+
+def dying(work):
+    """A guard in which the process of one patient ends without a word."""
+
+    def run_or_die(patient, out, **choices):
+        if out.name == "B":
+            os._exit(9)
+        fake_run(patient, out, **choices)
+
+    with mock.patch(RUN, run_or_die):
+        return give_back(work)
+
+
+def test_a_process_that_dies_stops_nobody(cohort, tmp_path):
+    """Who was under way beside it may be lost, too, for this time."""
+    content, listening = attempt(cohort, tmp_path / "out", guard=dying, num_workers=2)
+    reasons = {failure.name: failure.sentence for failure in content.failures}
+    assert "B" in reasons
+    assert "one that died, perhaps for lack of memory" in reasons["B"]
+    assert len(content.results) >= 2
+    assert {note.partition(":")[0] for note in listening.notes} == {"A", "B", "C", "D-00001", "lost"}
+    assert (tmp_path / "out" / "cohort.html").is_file()
+    assert [failure.name for failure in attempt(cohort, tmp_path / "out")[0].failures] == ["lost"]
+
+
+def test_one_patient_is_run_here_with_all_threads(cohort, tmp_path):
+    attempt(cohort, tmp_path / "out")
+    (cohort / "lost").rmdir()
+    (tmp_path / "out" / "B" / "plan.json").unlink()
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        _, listening = attempt(cohort, tmp_path / "out", num_workers=8)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert listening.notes[-1].startswith("B: review")
+    assert len({share for share in listening.shares if 0.75 < share < 1}) > 1  # between none and all of the last
+
+
+def test_no_process_imports_what_only_a_report_needs():
+    code = "import sys, gliocast.pipeline.run_cohort; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_another_visit_is_fitted_where_there_is_one(cohort, tmp_path):
     content, _ = attempt(cohort, tmp_path / "out", visit=1)
     assert [result.name for result in content.results] == ["B", "D-00001"]
     reasons = {failure.name: failure.sentence for failure in content.failures}
     assert reasons["A"] == "find: visit: expected the only one there is, 0, got 1; pick another with --visit"
+    assert reasons["lost"].startswith("find: visit: expected scans, which there are none of, got 1")
 
 
 def test_where_nobody_can_be_personalized_the_report_says_why(cohort, tmp_path):
@@ -217,3 +298,10 @@ def test_what_nobody_could_be_run_with_is_refused_before_any_work(choices, said,
 def test_results_inside_of_the_cohort_are_refused(place, cohort):
     with pytest.raises(InputError, match="outside of the cohort"):
         run_cohort(cohort, cohort / place)
+
+
+def test_a_dataset_is_no_place_for_results(cohort, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "dataset_description.json").write_text("{}")
+    with pytest.raises(InputError, match="got a BIDS dataset; pick another"):
+        run_cohort(cohort, tmp_path / "out", guard=faking)

@@ -60,6 +60,8 @@ def test_names_of_folders_are_text(report):
 def test_differences_are_a_warning():
     mixed = CohortContent((), (patient("A"), patient("B", settings={**patient("A").settings, "method": "npe"})))
     assert "method: laplace (1), npe (1)" in text_of(make_cohort_report(mixed).page)
+    older = CohortContent((), (patient("A"), patient("B", settings={"model": "Fisher-Kolmogorov"})))
+    assert "barriers: kept to (1), not told (1)" in text_of(make_cohort_report(older).page)
     assert "run alike" not in text_of(make_cohort_report(make_cohort()).page)
 
 

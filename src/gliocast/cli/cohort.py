@@ -25,11 +25,13 @@ def run(
     context: typer.Context,
     cohort: Annotated[
         Path,
-        typer.Argument(help="Folder of patients: a folder each with scans, or with visits.", show_default=False),
+        typer.Argument(
+            help="Folder of patients (a folder each with scans, or with visits) or BIDS dataset.", show_default=False
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results, one folder for each patient.")],
     visit: Annotated[int, typer.Option(help="Visit that is fitted, counted from 0 by name.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; each takes some 2.5 GB of memory.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes; each takes some 3 GB of memory.")] = 1,
     labels: opt.Labels = None,
     margin: opt.Margin = 15.0,
     diffusivity_ratio: opt.Ratio = 10.0,

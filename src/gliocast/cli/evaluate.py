@@ -18,7 +18,7 @@ def _group() -> None:
 
 @app.command("segmentation")
 def segmentation(
-    data: Annotated[Path, typer.Argument(help="Folder of patients with segmentations, as BraTS has them.")],
+    data: Annotated[Path, typer.Argument(help="Folder of patients with segmentations, as BraTS or BIDS has them.")],
     out: Annotated[Path | None, typer.Option(help="Folder for segmentations, figures and pictures.")] = None,
     found: Annotated[
         Path | None,

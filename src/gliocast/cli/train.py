@@ -88,7 +88,7 @@ def references(
 @app.command("segmentation")
 def segmentation(
     data: Annotated[
-        Path, typer.Argument(help="Folder of patients, as BraTS or gliocast cohort simulate lay them out.")
+        Path, typer.Argument(help="Folder of patients, as BraTS, BIDS or gliocast cohort simulate lay them out.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for examples, checkpoint, log and weights.")],
     size: Annotated[

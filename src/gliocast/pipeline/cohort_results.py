@@ -12,23 +12,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gliocast.core import REAL, RESEARCH_NOTICE, InputError, Parameter
-from gliocast.data import Results, file_hash, find_results, whole_file
+from gliocast.core import REAL, InputError, Parameter
+from gliocast.data import Results, find_results
 from gliocast.data.folders import printable
-from gliocast.pipeline.record import write_json
+from gliocast.pipeline.failures import FAILURE, PROVENANCE, fingerprint
+from gliocast.pipeline.record import what_counts
 from gliocast.pipeline.reporting import PAGE, VERDICT, verdict_record
 from gliocast.report import load_content
 from gliocast.report.cohort import Estimate, Failure, PatientResult
 from gliocast.report.verdict import LEVELS, Level, Reason
 
-#: What is written in the place of results.
-FAILURE = "failure.json"
-
-#: Tables of a run.
-PARAMETERS, PLAN, PROVENANCE = "parameters.json", "plan.json", "provenance.json"
+#: Tables of a run, beside that of where it comes from.
+PARAMETERS, PLAN = "parameters.json", "plan.json"
 
 #: What a parameter may be called, written and measured in: nothing that a figure would take for a formula.
 _NAME, _SYMBOL, _UNIT = r"[a-z][a-z0-9_]{0,59}", r"(?:[^\\$_]|_\{?[A-Za-z0-9]+\}?){1,60}", r"[^\\$]{1,20}"
+
+#: What options are called as settings, where that is shorter; what follows their numbers; and what they switch.
+_OPTION_NAMES = {"margin_mm": "margin", "num_samples": "samples", "num_densities": "densities"}
+_OPTION_UNITS = {"margin_mm": " mm", "speed": " mm/d"}
+_SWITCHES = {"barriers": ("kept to", "ignored"), "forecast": ("made", "none")}
 
 #: What damaged content raises on the way to a number.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
@@ -69,28 +72,6 @@ def is_ours(folder: Path) -> bool:
         return False
 
 
-def write_failure(folder: Path, *, stage: str, reason: str, kind: str, version: str) -> None:
-    """Say in the folder of a patient why there are no results.
-
-    Args:
-        folder: of the results; those of an earlier run stay, and don't count.
-        stage: that it came to.
-        reason: in one line.
-        kind: class of the error.
-        version: of gliocast.
-    """
-    content = {
-        "notice": RESEARCH_NOTICE,
-        "stage": stage,
-        "reason": reason,
-        "error": kind,
-        "version": version,
-        "older_results": _fingerprint(Results(folder)),
-    }
-    with whole_file(folder / FAILURE) as path:
-        write_json(path, content)
-
-
 def read_table(path: Path) -> dict[str, Any]:
     """A JSON file with an object in it.
 
@@ -102,12 +83,6 @@ def read_table(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("no object")
     return content
-
-
-def _fingerprint(place: Results) -> str | None:
-    """Of results that lie in a folder; a run that succeeds writes others."""
-    path = place.path(PROVENANCE)
-    return file_hash(path) if path.is_file() else None
 
 
 def _read(place: Results, name: str, understand: Callable[[Results, dict[str, Any]], _Read]) -> _Read:
@@ -129,7 +104,7 @@ def _read(place: Results, name: str, understand: Callable[[Results, dict[str, An
 
 def _failure(name: str, place: Results, content: Mapping[str, Any]) -> Failure | None:
     """The failure; None if results came later."""
-    if content["older_results"] != _fingerprint(place):
+    if content["older_results"] != fingerprint(place):
         return None
     return Failure(name, _text(content["stage"]), _text(content["reason"]))
 
@@ -206,12 +181,27 @@ def _origin(method: Mapping[str, str], _: Results, content: Mapping[str, Any]) -
         "segmentation": made,
         "seconds": sum(_numbers(content["seconds"]).values()),
         "version": _text(content["versions"]["gliocast"]),
-        "settings": {
-            **method,
-            "margin": f"{_number(options['margin_mm']):g} mm",
-            "barriers": "kept to" if options["barriers"] else "ignored",
-        },
+        "settings": {**method, **_settings(options)},
     }
+
+
+def _settings(options: Mapping[str, Any]) -> dict[str, str]:
+    """Options that count, in words; growth and method are told beside them."""
+    counts = what_counts(options)
+    return {
+        _OPTION_NAMES.get(name, name): _setting(name, value)
+        for name, value in counts.items()
+        if name not in ("growth", "tumor_pressure", "method")
+    }
+
+
+def _setting(name: str, value: Any) -> str:
+    if value is None:
+        return "default"
+    if isinstance(value, bool):
+        yes, no = _SWITCHES.get(name, ("yes", "no"))
+        return yes if value else no
+    return _text(value) if isinstance(value, str) else f"{_number(value):g}{_OPTION_UNITS.get(name, '')}"
 
 
 def _numbers(content: Mapping[str, Any]) -> dict[str, float]:

@@ -161,6 +161,16 @@ _FLAGS = {
 }
 
 
+def what_counts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a run that change its results, of all that `provenance` wrote down."""
+    unread = {"resume", "keep_samples"}
+    if options.get("growth") != "mass-effect":
+        unread.add("tumor_pressure")
+    if not options.get("forecast", True):
+        unread.add("speed")
+    return {name: value for name, value in options.items() if name not in unread}
+
+
 def command(options: Options, labels: LabelMap) -> str:
     """The command that does the same with the same scans; `PATIENT` stands for their folder.
 

@@ -1,46 +1,34 @@
 """All patients of a folder, one after the other or side by side; who fails doesn't stop the others."""
 
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gliocast import __version__
 from gliocast.cohort.crew import each
-from gliocast.core import SCHEMAS, InputError, Monitor, Silence
+from gliocast.core import InputError, Monitor, Silence
 from gliocast.core.errors import GliocastError
 from gliocast.data import file_hash, find_files, read_labels
-from gliocast.data.folders import ENDINGS, printable
-from gliocast.pipeline.cohort_report import report_cohort
-from gliocast.pipeline.cohort_results import (
-    FAILURE,
-    PARAMETERS,
-    PLAN,
-    PROVENANCE,
-    read_results,
-    read_table,
-    write_failure,
-)
+from gliocast.data.folders import printable
+from gliocast.data.labels import require_schema
+from gliocast.data.results import DESCRIPTION
 from gliocast.pipeline.deliver import run
+from gliocast.pipeline.failures import FAILURE, PROVENANCE, write_failure
 from gliocast.pipeline.open_patient import open_patient
 from gliocast.pipeline.patient_folders import list_patients
 from gliocast.pipeline.personalize import Options
+from gliocast.pipeline.reasons import reason_of
+from gliocast.pipeline.record import what_counts
 from gliocast.pipeline.reporting import PAGE
-from gliocast.pipeline.stopwatch import Stopwatch
-from gliocast.report import SAVED
-from gliocast.report.cohort import CohortContent, Failure
-from gliocast.report.tables import scrub
+from gliocast.pipeline.stopwatch import STAGES, Stopwatch
+
+if TYPE_CHECKING:  # matplotlib takes a second to import, in every process; only a report needs it
+    from gliocast.report.cohort import CohortContent
 
 #: Does some work and gives back what went wrong, or None; what it doesn't give back stops everybody.
 Guard = Callable[[Callable[[], None]], Exception | None]
-
-#: Stages of a patient, as far as a bar goes.
-_STAGES = ("read", "segment", "anatomy", "fit", "density", "plan", "write", "report")
-
-#: Without one of these, results aren't complete.
-_COMPLETE = ("density.nii.gz", PARAMETERS, PLAN, PROVENANCE, PAGE, SAVED)
 
 
 @dataclass(frozen=True)
@@ -57,13 +45,14 @@ class _Case:
         Raises:
             InputError: there is no such visit.
         """
-        if not self.visits:
+        count = len(self.visits)
+        if count == visit == 0:
             return self.place  # which says what it lacks
-        if visit >= len(self.visits):
-            count = len(self.visits)
+        if visit >= count:
+            known = {0: "scans, which there are none of", 1: "the only one there is, 0"}
             raise InputError(
                 "visit",
-                expected="the only one there is, 0" if count == 1 else f"one of {count}, counted from 0",
+                expected=known.get(count, f"one of {count}, counted from 0"),
                 got=f"{visit}",
                 advice="pick another with --visit",
             )
@@ -102,7 +91,7 @@ def run_cohort(
     num_workers: int = 1,
     guard: Guard = say_what_went_wrong,
     monitor: Monitor | None = None,
-) -> CohortContent:
+) -> "CohortContent":
     """Personalize every patient of a cohort, each into a folder of its own, and report on all of them.
 
     Whose results are complete, for the same inputs, options and version, isn't repeated, unless `options.resume` is
@@ -124,6 +113,8 @@ def run_cohort(
     Raises:
         InputError: there are no patients, `out` lies in the cohort, or nobody could be personalized.
     """
+    from gliocast.pipeline.cohort_report import report_cohort
+
     options, monitor = options or Options(), monitor or Silence()
     _require_sense(cohort, out, labels, visit, num_workers)
     monitor.begin("find")
@@ -150,13 +141,8 @@ def run_cohort(
 
 def _require_sense(cohort: Path, out: Path, labels: str | None, visit: int, num_workers: int) -> None:
     """Raise InputError for what no patient could be run with."""
-    if labels is not None and labels not in SCHEMAS:
-        raise InputError(
-            "label schema",
-            expected=f"one of {', '.join(SCHEMAS)}",
-            got=printable(labels) or "nothing",
-            advice="pick one with --labels",
-        )
+    if labels is not None:
+        require_schema(labels)
     for what, value, least in (("visit", visit, 0), ("workers", num_workers, 1)):
         if value < least:
             raise InputError(what, expected=f"{least} or more", got=f"{value}", advice=f"use {least}")
@@ -167,14 +153,26 @@ def _require_sense(cohort: Path, out: Path, labels: str | None, visit: int, num_
             got="one in it",
             advice="pick another, or its results would be taken for patients",
         )
+    if (out / DESCRIPTION).is_file():
+        raise InputError(
+            f"output {printable(out.name)}",
+            expected="a folder of results, one for each patient",
+            got="a BIDS dataset",
+            advice="pick another; `gliocast run --bids` adds patients to a dataset, one by one",
+        )
 
 
 def _run_all(job: _Job, numbers: Sequence[int], monitor: Monitor) -> None:
     """Run the patients of some numbers, and say how each of them ended."""
+    from gliocast.pipeline.cohort_results import read_results
+    from gliocast.report.cohort import Failure
+
     count, ended = len(job.cases), len(job.cases) - len(numbers)
     monitor.advance(ended / count)
+    job = replace(job, num_workers=max(1, min(job.num_workers, len(numbers))))
     inside = _Inside(lambda share: monitor.advance((ended + share) / count)) if job.num_workers == 1 else None
-    for number in each(partial(_run_one, job, inside), numbers, num_workers=job.num_workers):
+    work, lost = partial(_run_one, job, inside), partial(_give_up, job)
+    for number in each(work, numbers, num_workers=job.num_workers, lost=lost):
         ended += 1
         monitor.advance(ended / count)
         name = job.cases[number].name
@@ -183,6 +181,12 @@ def _run_all(job: _Job, numbers: Sequence[int], monitor: Monitor) -> None:
             monitor.note(f"{printable(name)}: failed, {found.sentence}")
         else:
             monitor.note(f"{printable(name)}: {found.level}, {found.seconds:.0f} s")
+
+
+def _give_up(job: _Job, number: int, error: InputError) -> None:
+    """Write of a patient that the process died which had it, or another one beside it."""
+    kind = type(error).__name__
+    write_failure(job.out / job.cases[number].name, stage="", reason=str(error), kind=kind, version=__version__)
 
 
 class _Inside(Silence):
@@ -194,13 +198,14 @@ class _Inside(Silence):
     def begin(self, stage: str) -> None:
         """A stage begins."""
         self.stage = stage
-        if self._tell is not None and stage in _STAGES:
-            self._tell(_STAGES.index(stage) / len(_STAGES))
+        if self._tell is not None and stage in STAGES:
+            self._tell(STAGES.index(stage) / len(STAGES))
 
 
 def _run_one(job: _Job, inside: "_Inside | None", number: int) -> None:
     """Run a patient and write what was found, or what went wrong."""
-    _share_cores(job.num_workers)
+    if job.num_workers > 1:
+        _share_cores(job.num_workers)
     case, inside = job.cases[number], inside or _Inside()
     inside.stage = "find"
     error = job.guard(partial(_personalize, job, case, inside))
@@ -209,7 +214,8 @@ def _run_one(job: _Job, inside: "_Inside | None", number: int) -> None:
         (folder / FAILURE).unlink(missing_ok=True)
     else:
         kind = type(error).__name__
-        write_failure(folder, stage=inside.stage, reason=_reason(error, case), kind=kind, version=__version__)
+        reason = reason_of(error, case.place, *case.visits)
+        write_failure(folder, stage=inside.stage, reason=reason, kind=kind, version=__version__)
 
 
 def _personalize(job: _Job, case: _Case, inside: _Inside) -> None:
@@ -220,44 +226,30 @@ def _personalize(job: _Job, case: _Case, inside: _Inside) -> None:
 
 
 def _share_cores(num_workers: int) -> None:
-    """Give each of several processes its share of the threads."""
-    if num_workers > 1:
-        import numba
-        import torch
+    """Give this process, one of several that do nothing else, its share of the threads."""
+    import numba
+    import torch
 
-        each_has = max(1, (os.cpu_count() or 1) // num_workers)
-        numba.set_num_threads(min(each_has, numba.get_num_threads()))
-        torch.set_num_threads(each_has)
-
-
-def _reason(error: Exception, case: _Case) -> str:
-    """What went wrong, in one line, without names of files that could be a person's."""
-    text = " ".join(str(error).split())
-    if not isinstance(error, GliocastError):
-        return f"internal error, {type(error).__name__}: {printable(scrub(text)) or 'no message'}"
-    for name in sorted({path.name for place in (case.place, *case.visits) for path in _entries(place)}, key=len)[::-1]:
-        if name.partition(".")[0].lower() not in {ending for endings in ENDINGS.values() for ending in endings}:
-            text = text.replace(printable(name), "[file]")
-    return printable(text)
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
+    each_has = max(1, numba.config.NUMBA_NUM_THREADS // num_workers)  # type: ignore[attr-defined]  # by cores that it may use
+    numba.set_num_threads(each_has)
+    torch.set_num_threads(each_has)
 
 
 def _is_done(job: _Job, case: _Case) -> bool:
     """Whether complete results of the same inputs, options and version are there; a later failure is forgotten."""
+    from gliocast.pipeline.cohort_results import PARAMETERS, PLAN, read_results, read_table
+    from gliocast.report import SAVED
+    from gliocast.report.cohort import Failure
+
     folder = job.out / case.name
+    complete = ("density.nii.gz", PARAMETERS, PLAN, PROVENANCE, PAGE, SAVED)
     try:
         record = read_table(folder / PROVENANCE)
-        wanted = [*_COMPLETE, *(["density_samples.nii.gz"] if job.options.keep_samples else [])]
+        wanted = [*complete, *(["density_samples.nii.gz"] if job.options.keep_samples else [])]
         same = (
             all((folder / name).is_file() for name in wanted)
             and record["versions"]["gliocast"] == __version__
-            and _what_counts(record["options"]) == _what_counts(asdict(job.options))
+            and what_counts(record["options"]) == what_counts(asdict(job.options))
             and record["inputs"] == _inputs(case.scans(job.visit))
             and record["label_schema"] == _schema(case.scans(job.visit), job.labels, record["label_schema"])
         )
@@ -266,11 +258,6 @@ def _is_done(job: _Job, case: _Case) -> bool:
     if same:
         (folder / FAILURE).unlink(missing_ok=True)
     return same and not isinstance(read_results(folder), Failure)
-
-
-def _what_counts(options: dict[str, Any]) -> dict[str, Any]:
-    """Options that change a result."""
-    return {name: value for name, value in options.items() if name not in ("resume", "keep_samples")}
 
 
 def _inputs(scans: Path) -> dict[str, str]:

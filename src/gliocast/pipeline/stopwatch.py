@@ -4,6 +4,9 @@ import time
 
 from gliocast.core import Monitor
 
+#: Stages of a patient from scans to report, in their order; `segment` only where nobody has segmented.
+STAGES = ("read", "segment", "anatomy", "fit", "density", "plan", "forecast", "write", "report")
+
 
 class Stopwatch:
     """Plays the Monitor role for another monitor and remembers how long each stage took."""

@@ -4,6 +4,7 @@ Cells of text that a spreadsheet would take for a formula begin with an apostrop
 """
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -18,6 +19,9 @@ from gliocast.report.verdict import LEVELS, Level, Reason
 
 #: What the table says of a patient who did not run, or whose results can't be read, in the place of a verdict.
 FAILED = "no result"
+
+#: What is said of a setting that a patient's results don't tell.
+_UNKNOWN = "not told"
 
 #: With these a spreadsheet begins a formula.
 _FORMULA = ("=", "+", "-", "@")
@@ -169,13 +173,17 @@ class CohortContent:
         return tuple(parameter for parameter in self.parameters if has_typical_range(parameter))
 
     def differences(self) -> dict[str, dict[str, int]]:
-        """Settings in which patients differ: how many have which, by name."""
-        found: dict[str, dict[str, int]] = {}
-        for result in self.results:
-            for name, setting in {**result.settings, "version": result.version}.items():
-                counts = found.setdefault(name, {})
-                counts[setting] = counts.get(setting, 0) + 1
+        """Settings in which patients differ: how many have which, by name; some versions wrote down fewer."""
+        found = {}
+        for name in (*self.settings, "version"):
+            values = ({**result.settings, "version": result.version}.get(name, _UNKNOWN) for result in self.results)
+            found[name] = dict(Counter(values))
         return {name: counts for name, counts in found.items() if len(counts) > 1}
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Names of settings that anyone has, in the order in which they come up."""
+        return tuple(dict.fromkeys(name for result in self.results for name in result.settings))
 
 
 def _badness(result: PatientResult) -> tuple[int, float, str]:
@@ -228,8 +236,7 @@ def cohort_table(content: CohortContent) -> str:
     ]
     for parameter in content.parameters:
         head += [f"{parameter.name}{which} [{parameter.unit}]" for which in ("", "_lower_95", "_upper_95")]
-    settings = list(dict.fromkeys(name for result in content.results for name in result.settings))
-    head += ["warnings", "segmentation", "seconds [s]", "version", *settings]
+    head += ["warnings", "segmentation", "seconds [s]", "version", *content.settings]
     stream = StringIO()
     writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
     writer.writerow(head)
@@ -241,7 +248,7 @@ def cohort_table(content: CohortContent) -> str:
         first = result.reasons[0].short if result.reasons else ""
         row = [_text(result.name), result.level, _text(first), _text(reasons), result.link, *_numbers(result, content)]
         row += [f"{result.num_warnings}", result.segmentation, f"{result.seconds:.1f}", _text(result.version)]
-        writer.writerow([*row, *(_text(result.settings.get(name, "")) for name in settings)])
+        writer.writerow([*row, *(_text(result.settings.get(name, "")) for name in content.settings)])
     return stream.getvalue()
 
 

@@ -130,7 +130,7 @@ def _counts(content: CohortContent) -> list[tuple[str, KeyFigure]]:
 def _differences(content: CohortContent) -> list[str]:
     """A line for each setting in which patients differ."""
     return [
-        f"{name}: " + ", ".join(f"{setting} ({count})" for setting, count in sorted(counts.items()))
+        f"{name.replace('_', ' ')}: " + ", ".join(f"{setting} ({count})" for setting, count in sorted(counts.items()))
         for name, counts in content.differences().items()
     ]
 
