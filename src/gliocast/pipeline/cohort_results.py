@@ -4,7 +4,6 @@ What can't be read is a failure with a reason. Files may come from anyone, so no
 be of its kind, or to be a number.
 """
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -13,17 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gliocast.core import REAL, InputError, Parameter
-from gliocast.data import Results, find_results
+from gliocast.data import Results, find_results, read_table
 from gliocast.data.folders import printable
-from gliocast.pipeline.failures import FAILURE, PROVENANCE, fingerprint
+from gliocast.data.results import PAGE, PARAMETERS, PLAN, PROVENANCE, VERDICT
+from gliocast.pipeline.failures import FAILURE, fingerprint
 from gliocast.pipeline.record import what_counts
-from gliocast.pipeline.reporting import PAGE, VERDICT, verdict_record
+from gliocast.pipeline.reporting import verdict_record
 from gliocast.report import load_content
 from gliocast.report.cohort import Estimate, Failure, PatientResult
 from gliocast.report.verdict import LEVELS, Level, Reason
-
-#: Tables of a run, beside that of where it comes from.
-PARAMETERS, PLAN = "parameters.json", "plan.json"
 
 #: What a parameter may be called, written and measured in: nothing that a figure would take for a formula.
 _NAME, _SYMBOL, _UNIT = r"[a-z][a-z0-9_]{0,59}", r"(?:[^\\$_]|_\{?[A-Za-z0-9]+\}?){1,60}", r"[^\\$]{1,20}"
@@ -70,19 +67,6 @@ def is_ours(folder: Path) -> bool:
         return any(place.path(name).is_file() for name in (FAILURE, PARAMETERS, PLAN, PROVENANCE))
     except (OSError, InputError):
         return False
-
-
-def read_table(path: Path) -> dict[str, Any]:
-    """A JSON file with an object in it.
-
-    Raises:
-        OSError: it can't be read.
-        ValueError: it isn't one.
-    """
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError("no object")
-    return content
 
 
 def _read(place: Results, name: str, understand: Callable[[Results, dict[str, Any]], _Read]) -> _Read:

@@ -3,14 +3,11 @@
 from pathlib import Path
 
 from gliocast.core import RESEARCH_NOTICE
-from gliocast.data import Results, file_hash, whole_file
-from gliocast.pipeline.record import write_json
+from gliocast.data import Results, file_hash, whole_file, write_json
+from gliocast.data.results import PROVENANCE
 
 #: What is written in the place of results.
 FAILURE = "failure.json"
-
-#: The table of a run that tells it from others.
-PROVENANCE = "provenance.json"
 
 
 def write_failure(folder: Path, *, stage: str, reason: str, kind: str, version: str) -> None:

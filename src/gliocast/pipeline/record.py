@@ -11,7 +11,6 @@ import numpy as np
 
 from gliocast.core import RESEARCH_NOTICE, LabelMap
 from gliocast.data import file_hash
-from gliocast.data import write_json as write_json  # stages and cohort_results take it from here
 from gliocast.data.atlas import load_mni152
 from gliocast.inference.identifiability import parameters_at_bound, prior_ratios, uninformed_directions
 from gliocast.pipeline.personalize import Findings, Options

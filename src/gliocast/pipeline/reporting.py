@@ -10,9 +10,7 @@ import numpy as np
 from gliocast.cohort import DigitalPatient
 from gliocast.core import RESEARCH_NOTICE, Visit
 from gliocast.data import Results, find_results, whole_folder, write_json
-from gliocast.data.results import FIGURES
-from gliocast.data.results import PAGE as PAGE  # run_cohort and cohort_results take it and the next from here
-from gliocast.data.results import VERDICT as VERDICT
+from gliocast.data.results import FIGURES, PAGE, VERDICT
 from gliocast.pipeline.personalize import Findings, thresholds
 from gliocast.planning import CoverageBand, CoverageCurve, compare_plans, coverage_band, coverage_curve
 from gliocast.planning.forecast import ALPHAS

@@ -10,18 +10,17 @@ from gliocast import __version__
 from gliocast.cohort.crew import each
 from gliocast.core import InputError, Monitor, Silence
 from gliocast.core.errors import GliocastError
-from gliocast.data import file_hash, find_files, read_labels
+from gliocast.data import file_hash, find_files, read_labels, read_table
 from gliocast.data.folders import printable
 from gliocast.data.labels import require_schema
-from gliocast.data.results import DESCRIPTION
+from gliocast.data.results import DENSITY, DESCRIPTION, PAGE, PARAMETERS, PLAN, PROVENANCE
 from gliocast.pipeline.deliver import run
-from gliocast.pipeline.failures import FAILURE, PROVENANCE, write_failure
+from gliocast.pipeline.failures import FAILURE, write_failure
 from gliocast.pipeline.open_patient import open_patient
 from gliocast.pipeline.patient_folders import list_patients
 from gliocast.pipeline.personalize import Options
 from gliocast.pipeline.reasons import reason_of
 from gliocast.pipeline.record import what_counts
-from gliocast.pipeline.reporting import PAGE
 from gliocast.pipeline.stopwatch import STAGES, Stopwatch
 
 if TYPE_CHECKING:  # matplotlib takes a second to import, in every process; only a report needs it
@@ -180,7 +179,8 @@ def _run_all(job: _Job, numbers: Sequence[int], monitor: Monitor) -> None:
         if isinstance(found, Failure):
             monitor.note(f"{printable(name)}: failed, {found.sentence}")
         else:
-            monitor.note(f"{printable(name)}: {found.level}, {found.seconds:.0f} s")
+            warnings = "1 warning" if found.num_warnings == 1 else f"{found.num_warnings} warnings"
+            monitor.note(f"{printable(name)}: {found.level}, {warnings}, {found.seconds:.0f} s")
 
 
 def _give_up(job: _Job, number: int, error: InputError) -> None:
@@ -237,12 +237,12 @@ def _share_cores(num_workers: int) -> None:
 
 def _is_done(job: _Job, case: _Case) -> bool:
     """Whether complete results of the same inputs, options and version are there; a later failure is forgotten."""
-    from gliocast.pipeline.cohort_results import PARAMETERS, PLAN, read_results, read_table
+    from gliocast.pipeline.cohort_results import read_results
     from gliocast.report import SAVED
     from gliocast.report.cohort import Failure
 
     folder = job.out / case.name
-    complete = ("density.nii.gz", PARAMETERS, PLAN, PROVENANCE, PAGE, SAVED)
+    complete = (DENSITY, PARAMETERS, PLAN, PROVENANCE, PAGE, SAVED)
     try:
         record = read_table(folder / PROVENANCE)
         wanted = [*complete, *(["density_samples.nii.gz"] if job.options.keep_samples else [])]

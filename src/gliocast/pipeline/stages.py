@@ -16,6 +16,7 @@ from gliocast.data import (
     read_labels,
     read_volume,
     whole_results,
+    write_json,
     write_like,
 )
 from gliocast.data.folders import printable
@@ -25,7 +26,6 @@ from gliocast.data.results import PLAN
 from gliocast.pipeline.maps import read_anatomy, require_cells, require_fractions
 from gliocast.pipeline.plan_origin import find_origin
 from gliocast.pipeline.plan_targets import PlannedTargets, TargetChoices, plan_record, plan_targets
-from gliocast.pipeline.record import write_json
 from gliocast.planning import Barriers, PlanComparison, SampledDensity, compare_plans
 
 #: No falx or tentorium fills more of a brain than this, however thick the voxels [1].
