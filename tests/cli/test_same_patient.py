@@ -2,6 +2,7 @@
 
 import json
 from hashlib import sha256
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from scipy import ndimage
 from tests.data.dicom_phantom import Phantom, write_phantom
 
-from gliocast.core import Grid, Volume
+from gliocast.core import Grid, Scan, Volume
 from gliocast.data.likeness import fingerprint
+from gliocast.pipeline.plan_origin import origin_of
 
 PHANTOM = Phantom(shape=(44, 40, 24), spacing=(2.0, 2.0, 3.0))
 AWAY = np.linalg.norm((np.moveaxis(np.indices(PHANTOM.shape), 0, -1) - (21.5, 19.5, 11.5)) / (20, 18, 11), axis=-1)
@@ -35,7 +37,7 @@ def scan_of(number, folder):
     return write_phantom(folder, PHANTOM, change)
 
 
-def write_plan(folder, affine, *, scans, warnings=()):
+def write_plan(folder, affine, *, scans, warnings=(), frames=()):
     """Targets and density, as `run` leaves them."""
     folder.mkdir()
     for name, radius in (("gtv", 0.25), ("ctv_standard", 0.5), ("ctv_model", 0.48)):
@@ -43,7 +45,7 @@ def write_plan(folder, affine, *, scans, warnings=()):
     nib.save(nib.Nifti1Image((0.8 * (AWAY < 0.5)).astype(np.float32), affine), folder / "density.nii.gz")
     digests = {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.nii.gz")}
     density = digests.pop("density.nii.gz")
-    content = {"files": digests, "density": density, "scans": scans, "warnings": list(warnings)}
+    content = {"files": digests, "density": density, "scans": scans, "warnings": list(warnings), "frames": list(frames)}
     (folder / "plan.json").write_text(json.dumps(content))
     return folder
 
@@ -58,7 +60,8 @@ def planned(tmp_path, gliocast):
     stripped = Volume(np.asarray(image.dataobj, dtype=np.float32) / 700, grid)
     other = Volume(gray_values(7).astype(np.float32), grid)
     scans = {"t1c": fingerprint(stripped, BRAIN), "t2": fingerprint(other, BRAIN)}
-    return write_plan(tmp_path / "plan", image.affine, scans=scans), series
+    frame = json.loads((tmp_path / "t1c.json").read_text())["frame_of_reference_uid"]
+    return write_plan(tmp_path / "plan", image.affine, scans=scans, frames=[frame]), series
 
 
 @EXPORTS
@@ -75,6 +78,42 @@ def test_series_of_another_patient_on_the_same_grid_is_refused(kind, planned, tm
     stranger = scan_of(2, tmp_path / "stranger")
     message = refused("export", kind, planned[0], "--series", stranger, "--out", tmp_path / "out.dcm", "--quiet")
     assert "series: expected one of the scans that were planned on, got an image that looks like none" in message
+
+
+@EXPORTS
+@pytest.mark.parametrize("options", [(), ("--other-scan",)])
+def test_series_in_another_frame_of_reference_is_refused(kind, options, planned, tmp_path, refused):
+    if kind != "rtstruct":
+        pytest.importorskip("highdicom")
+    plan, series = planned
+    for path in series.iterdir():
+        image = pydicom.dcmread(path)
+        image.FrameOfReferenceUID = "1.2.3.4"
+        image.save_as(path)
+    message = refused("export", kind, plan, "--series", series, "--out", tmp_path / "out.dcm", *options, "--quiet")
+    assert "series: expected the frame of reference of the scans that were planned on, got another" in message
+
+
+def test_unknown_frame_of_reference_brings_a_warning(planned, tmp_path, gliocast):
+    plan, series = planned
+    content = json.loads((plan / "plan.json").read_text())
+    (plan / "plan.json").write_text(json.dumps({**content, "frames": []}))
+    outcome = gliocast("export", "rtstruct", plan, "--series", series, "--out", tmp_path / "out.dcm", "--quiet")
+    assert outcome.code == 0
+    assert outcome.err.startswith("WARNING: it isn't known in which frame of reference the targets lie")
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_run_keeps_the_frame_of_reference_that_sidecars_name(planned, tmp_path):
+    image = nib.load(tmp_path / "t1c.nii.gz")
+    volume = Volume(np.asarray(image.dataobj, dtype=np.float32), Grid(image.shape, image.affine))
+    scans = {"t1c": Scan("t1c", volume, tmp_path / "t1c.nii.gz"), "t1": Scan("t1", volume, tmp_path / "t1.nii.gz")}
+    (tmp_path / "t1.json").write_text('{"RepetitionTime": 2}')  # another program's
+    visit = SimpleNamespace(scans=scans, grid=volume.grid, brain=BRAIN)
+    frame = json.loads((tmp_path / "t1c.json").read_text())["frame_of_reference_uid"]
+    assert origin_of(visit, planned[0] / "density.nii.gz", None).frames == (frame,)
+    visit.grid = Grid(image.shape, np.diag([2.0, 2.0, 3.0, 1.0]))  # resampled since
+    assert origin_of(visit, planned[0] / "density.nii.gz", None).frames == ()
 
 
 def test_another_scan_is_taken_on_request_with_a_warning(planned, tmp_path, gliocast):

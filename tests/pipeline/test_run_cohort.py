@@ -82,7 +82,7 @@ def test_every_patient_has_a_folder_and_who_fails_a_reason(cohort, tmp_path):
     assert "got no t1, t1c, t2, flair among no NIfTI file" in record["reason"]
     assert "research only" in record["notice"]
     assert listening.stages == ["find", "patients", "read", "report"]
-    assert listening.notes[0] == "A: review, 2 s"
+    assert listening.notes[0] == "A: review, 1 warning, 2 s"
     assert listening.notes[-1].startswith("lost: failed, read: folder lost: expected t1, t1c, t2 and flair")
     patients = listening.shares[: listening.shares.index(1.0)]
     assert patients == sorted(patients)
@@ -102,7 +102,7 @@ def test_who_is_complete_is_not_run_again_and_who_failed_is(cohort, small_patien
     content, listening = attempt(cohort, tmp_path / "out")
     assert listening.notes == [
         "complete for these inputs and options, not repeated: A, B, C, D-00001",
-        "lost: review, 5 s",
+        "lost: review, 1 warning, 5 s",
     ]
     assert content.failures == ()
     assert not (tmp_path / "out" / "lost" / "failure.json").exists()

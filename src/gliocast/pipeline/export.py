@@ -29,6 +29,12 @@ _TARGET_FILE = re.compile(r"((?:gtv|ctv|ptv)(?:_\w+)?)\.nii\.gz")
 #: What is left to a person where nothing else can tell.
 _MAKE_SURE = "make sure that the series shows that patient, and look at the targets on it before anything else"
 
+#: What nothing said.
+_NO_FRAME = (
+    "it isn't known in which frame of reference the targets lie, for no sidecar of `gliocast convert` lay beside the "
+    "scans: their grid is that of the series, and no more can be told"
+)
+
 #: Relative difference between the volume of a mask and that between its contours worth a word [1].
 _NOTABLE = 0.05
 
@@ -67,11 +73,11 @@ def export_rtstruct(request: Export) -> tuple[Outlined, ...]:
     """
     with _opened(request) as (series, path):
         masks, sizes = _placed_targets(request, series)
-        doubt = _doubt(request, read_origin(request.plan), series)
+        doubts = _doubts(request, read_origin(request.plan), series)
         request.monitor.begin("write")
         cautions = _smaller(sizes)
         drawn = write_rtstruct(path, masks, series, keep_identity=request.keep_identity, cautions=cautions)
-    _warn(request, doubt, *_cautions(request.plan))
+    _warn(request, *doubts, *_cautions(request.plan))
     for structure in drawn:
         size = sizes[structure.name]
         if abs(structure.contour_ml - size) > _NOTABLE * size:
@@ -87,7 +93,7 @@ def export_segmentation(request: Export) -> tuple[str, ...]:
     """Write all targets of a folder as a DICOM Segmentation, and return their names; raises as `export_rtstruct`."""
     with _opened(request) as (series, path):
         masks, sizes = _placed_targets(request, series)
-        doubt = _doubt(request, read_origin(request.plan), series)
+        doubts = _doubts(request, read_origin(request.plan), series)
         cautions = _smaller(sizes)
         segments = [
             Segment(name, roi_kind(name), Volume(placed.data > LEVEL, series.grid), cautions.get(name))
@@ -95,7 +101,7 @@ def export_segmentation(request: Export) -> tuple[str, ...]:
         ]
         request.monitor.begin("write")
         write_segmentation(path, segments, series, keep_identity=request.keep_identity)
-    _warn(request, doubt, *_cautions(request.plan))
+    _warn(request, *doubts, *_cautions(request.plan))
     return tuple(segment.name for segment in segments)
 
 
@@ -106,11 +112,11 @@ def export_density(request: Export) -> None:
         density = read_volume(file, "density")
         require_fractions(density, "density")
         placed = place(density, series, "density", frame_uid=_frame(request, density, "density"))
-        doubt = _doubt(request, find_origin(file), series)
+        doubts = _doubts(request, find_origin(file), series)
         request.monitor.begin("write")
         limited = Volume(np.clip(placed.data, 0, 1), placed.grid)
         write_parametric_map(path, limited, series, keep_identity=request.keep_identity)
-    _warn(request, doubt)
+    _warn(request, *doubts)
 
 
 @contextmanager
@@ -231,6 +237,26 @@ def _frame(request: Export, volume: Volume, subject: str) -> str | None:
     beside = read_sidecar(request.planned_on)
     beside.grid.require_same(volume.grid, subject)
     return beside.frame_uid
+
+
+def _doubts(request: Export, origin: Origin | None, series: Series) -> list[str]:
+    """All that speaks against that the series shows the patient of the plan in the same place.
+
+    Raises:
+        InputError: it lies in another frame of reference, or looks like none of the scans.
+    """
+    frames = () if origin is None else origin.frames
+    if frames and series.frame_uid not in frames:
+        raise InputError(
+            "series",
+            expected="the frame of reference of the scans that were planned on",
+            got="another",
+            advice="pass the series that was planned on, or register the scans and plan again",
+        )
+    doubt = _doubt(request, origin, series)
+    if doubt is not None:
+        return [doubt]
+    return [] if frames or request.planned_on is not None else [_NO_FRAME]
 
 
 def _doubt(request: Export, origin: Origin | None, series: Series) -> str | None:

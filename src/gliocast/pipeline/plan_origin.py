@@ -1,13 +1,14 @@
 """What targets were made of: density and segmentation, and traces of the scans behind both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gliocast.core import InputError, Visit
 from gliocast.data import file_hash, find_results, read_table
 from gliocast.data.likeness import fingerprint, likeness
 from gliocast.data.results import PLAN
+from gliocast.data.sidecar import read_sidecar
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class Origin:
         density: SHA-256 of the image of the tumor-cell density.
         segmentation: SHA-256 of the tumor segmentation's; None where it isn't known.
         scans: fingerprints of the scans behind them by modality; none where they aren't known.
+        frames: UIDs of the frames of reference that sidecars beside those scans name; none where nothing does.
     """
 
     density: str
     segmentation: str | None = None
     scans: Mapping[str, str] = field(default_factory=dict)
+    frames: tuple[str, ...] = ()
 
     def likeness(self, scans: Mapping[str, str]) -> float | None:
         """How alike the scans are to others by fingerprint, best of all pairs; None where nothing can be compared."""
@@ -32,12 +35,25 @@ class Origin:
 
 def origin_of(visit: Visit, density: Path, segmentation: Path | None) -> Origin:
     """Of targets from the segmentation of a visit, if it lies anywhere, and a density that was found from its scans."""
-    return Origin(file_hash(density), _hash(segmentation), fingerprints(visit))
+    return Origin(file_hash(density), _hash(segmentation), fingerprints(visit), _frames(visit))
 
 
 def fingerprints(visit: Visit) -> dict[str, str]:
     """Of the scans of a visit by modality, as far as they show its brain."""
     return {name: fingerprint(scan.volume, visit.brain) for name, scan in visit.scans.items()}
+
+
+def _frames(visit: Visit) -> tuple[str, ...]:
+    """What sidecars of `gliocast convert` beside the scans of a visit say; others, and of another grid, say nothing."""
+    found = set()
+    for path in (scan.path for scan in visit.scans.values() if scan.path is not None):
+        try:
+            beside = read_sidecar(path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".json"))
+        except InputError:
+            continue
+        if beside.grid == visit.grid:
+            found.add(beside.frame_uid)
+    return tuple(sorted(found))
 
 
 def find_origin(density: Path, segmentation: Path | None = None) -> Origin:
@@ -51,7 +67,9 @@ def find_origin(density: Path, segmentation: Path | None = None) -> Origin:
     beside = read_origin(density.parent)
     if beside is None or beside.density != own.density:
         return own
-    return beside if segmentation is None or beside.segmentation == own.segmentation else own
+    if segmentation is None or beside.segmentation == own.segmentation:
+        return beside
+    return replace(own, frames=beside.frames)
 
 
 def _hash(path: Path | None) -> str | None:
@@ -64,6 +82,7 @@ def read_origin(folder: Path) -> Origin | None:
         content = read_table(find_results(folder).path(PLAN))
         scans = {str(name): text for name, text in content["scans"].items() if isinstance(text, str)}
         segmentation = content.get("segmentation")  # older versions didn't write it
-        return Origin(str(content["density"]), segmentation if isinstance(segmentation, str) else None, scans)
+        frames = tuple(uid for uid in content.get("frames", ()) if isinstance(uid, str))
+        return Origin(str(content["density"]), segmentation if isinstance(segmentation, str) else None, scans, frames)
     except (OSError, InputError, ValueError, KeyError, TypeError, AttributeError):
         return None
