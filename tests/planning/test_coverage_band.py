@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gliocast.core import SCHEMAS, Anatomy, Density, Grid, InputError, LabelMap, block_mean
-from gliocast.planning import coverage_band, coverage_curve
+from gliocast.planning import burden_spread, coverage_band, coverage_curve, make_plan
 from gliocast.planning.coverage_band import BAND
 
 FACTOR = 2
@@ -69,3 +69,36 @@ def test_a_sample_without_tumor_is_refused(tumor):
     for samples in ([], [density(3.0), empty]):
         with pytest.raises(InputError, match="coverage band"):
             coverage_band(curve, samples, density=density(3.0), labels=labels, anatomy=anatomy)
+
+
+def test_shares_of_the_burden_spread_as_the_samples_do(tumor):
+    labels, anatomy, density = tumor
+    plan = make_plan(labels, anatomy, density(3.0), margin_mm=8.0)
+    samples = [density(width) for width in np.linspace(2, 5, 21)]
+    found = burden_spread(samples, plan, labels, anatomy)
+    for part, mask in (("standard", plan["ctv_standard"]), ("model", plan["ctv_model"])):
+        shares = [sample.data[mask].sum() / sample.data.sum() for sample in samples]
+        spread = getattr(found, part)
+        assert spread.mean == pytest.approx(np.mean(shares), abs=1e-5)
+        assert (spread.lower, spread.upper) == pytest.approx(tuple(np.quantile(shares, BAND)), abs=1e-5)
+    beyond = [1 - sample.data[labels.whole].sum() / sample.data.sum() for sample in samples]
+    assert found.beyond.mean == pytest.approx(np.mean(beyond), abs=1e-5)
+
+
+def test_shares_of_samples_on_coarser_voxels_are_nearly_the_same(tumor):
+    labels, anatomy, density = tumor
+    plan = make_plan(labels, anatomy, density(3.0), margin_mm=8.0)
+    fine, rough = (
+        burden_spread([onto(density(width)) for width in (2.5, 3.5)], plan, labels, anatomy)
+        for onto in (lambda each: each, coarse)
+    )
+    assert rough.standard.mean == pytest.approx(fine.standard.mean, abs=0.03)
+
+
+def test_spread_without_tumor_is_refused(tumor):
+    labels, anatomy, density = tumor
+    plan = make_plan(labels, anatomy, density(3.0))
+    empty = Density(np.zeros(labels.grid.shape, dtype=np.float32), labels.grid)
+    for samples in ([], [density(3.0), empty]):
+        with pytest.raises(InputError, match="coverage band"):
+            burden_spread(samples, plan, labels, anatomy)

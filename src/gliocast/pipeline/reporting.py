@@ -12,7 +12,15 @@ from gliocast.core import RESEARCH_NOTICE, Visit
 from gliocast.data import Results, find_results, whole_folder, write_json
 from gliocast.data.results import FIGURES, PAGE, VERDICT
 from gliocast.pipeline.personalize import Findings, thresholds
-from gliocast.planning import CoverageBand, CoverageCurve, compare_plans, coverage_band, coverage_curve
+from gliocast.planning import (
+    BurdenSpread,
+    CoverageBand,
+    CoverageCurve,
+    burden_spread,
+    compare_plans,
+    coverage_band,
+    coverage_curve,
+)
 from gliocast.planning.forecast import ALPHAS
 from gliocast.planning.isoeffect import IsoEffect, compare_targets
 from gliocast.planning.outlook import Outlook
@@ -65,6 +73,7 @@ def report_content(
         effects=_effects(findings),
         outlook=None if findings.outlook is None else _shown(findings.outlook),
         band=_band(findings, curve),
+        spread=_spread(findings),
         warnings=findings.warnings,
         provenance=dict(record),
         misfit=misfit,
@@ -175,3 +184,11 @@ def _band(findings: Findings, curve: CoverageCurve) -> CoverageBand | None:
         anatomy=findings.anatomy.anatomy,
         barriers=findings.barriers,
     )
+
+
+def _spread(findings: Findings) -> BurdenSpread | None:
+    """How far the posterior spreads the burden in and beyond outlines and targets, where its samples were kept."""
+    if findings.grown is None:
+        return None
+    anatomy = findings.anatomy.anatomy
+    return burden_spread(findings.grown.densities, findings.plan, findings.visit.labels, anatomy)

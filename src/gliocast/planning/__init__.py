@@ -16,7 +16,7 @@ from gliocast.planning.coverage import (
     coverage_curve,
     covered_fraction,
 )
-from gliocast.planning.coverage_band import CoverageBand, coverage_band
+from gliocast.planning.coverage_band import BurdenSpread, CoverageBand, Spread, burden_spread, coverage_band
 from gliocast.planning.ctv import isovolumetric_ctv, make_plan
 from gliocast.planning.guidelines import (
     EORTC,
@@ -58,6 +58,7 @@ __all__ = [
     "GUIDELINES",
     "RTOG",
     "Barriers",
+    "BurdenSpread",
     "Coverage",
     "CoverageBand",
     "CoverageCurve",
@@ -68,8 +69,10 @@ __all__ = [
     "PlanComparison",
     "Recurrence",
     "SampledDensity",
+    "Spread",
     "TargetShape",
     "barriers_from_atlas",
+    "burden_spread",
     "caution",
     "coarse_grid_warning",
     "compare_plans",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gliocast.anatomy.mobility import is_tissue
-from gliocast.core import Anatomy, Density, Grid, InputError, LabelMap
+from gliocast.core import Anatomy, Density, Grid, InputError, LabelMap, Plan
 from gliocast.planning.barriers import Barriers
 from gliocast.planning.coverage import CoverageCurve
 from gliocast.planning.margins import distance_from, gross_tumor_volume, treatable_region
@@ -33,6 +33,65 @@ class CoverageBand:
     by_margin: np.ndarray
     by_density: np.ndarray
     num_samples: int
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A share over posterior samples: mean, and the quantiles `BAND`."""
+
+    mean: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def of(cls, shares: np.ndarray) -> "Spread":
+        """Of one share for each sample, (num_samples,)."""
+        lower, upper = np.quantile(shares, BAND)
+        return cls(float(shares.mean()), float(lower), float(upper))
+
+
+@dataclass(frozen=True)
+class BurdenSpread:
+    """Which share of the tumor burden lies where, over posterior samples.
+
+    Args:
+        beyond: outside of what the scans show.
+        standard: in the standard CTV.
+        model: in the model's, which is drawn once, on the delivered density.
+    """
+
+    beyond: Spread
+    standard: Spread
+    model: Spread
+
+
+def burden_spread(samples: Sequence[Density], plan: Plan, labels: LabelMap, anatomy: Anatomy) -> BurdenSpread:
+    """What posterior samples say of the visible tumor and both CTVs.
+
+    Args:
+        samples: densities that the posterior holds possible, equally weighted, all on one grid.
+        plan: with ``ctv_standard`` and ``ctv_model``.
+        labels: the segmentation on the plan's grid.
+        anatomy: tissue on the same grid.
+
+    Raises:
+        InputError: no samples, or one without any tumor.
+    """
+    if not samples:
+        raise _without_tumor(0, 0)
+    tissue, coarse = is_tissue(anatomy), samples[0].grid
+    masks = (tissue, labels.whole & tissue, plan["ctv_standard"] & tissue, plan["ctv_model"] & tissue)
+    size = samples[0].data.size + 1  # the last one is outside of the samples' grid
+    counts = [np.bincount(_cells(np.flatnonzero(mask), labels.grid, coarse), minlength=size)[:-1] for mask in masks]
+    weights = np.array(counts, dtype=np.float64)
+    shares = []
+    for number, sample in enumerate(samples):
+        burden, *inside = weights @ sample.data.ravel().astype(np.float64)
+        if burden <= 0:
+            raise _without_tumor(len(samples), number)
+        shares.append(np.array(inside) / burden)
+    visible, standard, model = np.array(shares).T
+    return BurdenSpread(Spread.of(1 - visible), Spread.of(standard), Spread.of(model))
 
 
 def coverage_band(

@@ -8,7 +8,7 @@ import numpy as np
 
 from gliocast.core import Anatomy, Density, Plan, Posterior, Prior, Visit
 from gliocast.observation import Misfit
-from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
+from gliocast.planning import BurdenSpread, CoverageBand, CoverageCurve, PlanComparison
 from gliocast.planning.isoeffect import IsoEffect
 from gliocast.planning.outlook import Outlook
 from gliocast.problem import PredictiveCheck, PredictiveMaps
@@ -40,6 +40,7 @@ class ReportContent:
         effects: what a course leaves of the tumor by target, a course and a radiosensitivity each.
         outlook: what may come after the scan; None where it isn't shown.
         band: where the curve lies under the posterior; None where its samples aren't at hand.
+        spread: which share of the burden lies where under the posterior; None likewise.
         warnings: what a person must know, a sentence each.
         provenance: ``command``, ``versions`` (name -> version), ``seed``, ``inputs`` (modality -> hash), ``seconds``
             (stage -> wall time [s]), ``anatomy`` (``atlas``, ``correlation``, ``dice``), ``model``; other keys aren't
@@ -69,6 +70,7 @@ class ReportContent:
     effects: tuple[IsoEffect, ...] = ()
     outlook: Outlook | None = None
     band: CoverageBand | None = None
+    spread: BurdenSpread | None = None
     prior: Prior | None = None
     maps: PredictiveMaps | None = None
     check: PredictiveCheck | None = None

@@ -36,7 +36,7 @@ from gliocast.core import (
 from gliocast.data import Results, read_any_volume
 from gliocast.inference import IndependentPrior, UniformPrior
 from gliocast.observation import Misfit
-from gliocast.planning import CoverageBand, CoverageCurve, PlanComparison
+from gliocast.planning import BurdenSpread, CoverageBand, CoverageCurve, PlanComparison, Spread
 from gliocast.planning.forecast import Clock, Course, Forecast
 from gliocast.planning.isoeffect import IsoEffect
 from gliocast.planning.outlook import Outlook
@@ -53,6 +53,7 @@ _CLASSES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         Anatomy,
+        BurdenSpread,
         Clock,
         CoverageBand,
         CoverageCurve,
@@ -75,6 +76,7 @@ _CLASSES: dict[str, type] = {
         PredictiveStatistic,
         ReportContent,
         Scan,
+        Spread,
         Support,
         UniformPrior,
         Visit,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gliocast.core import MODALITIES
+from gliocast.core import MODALITIES, Plan
 from gliocast.core.grid import MM3_PER_ML
-from gliocast.planning import TargetShape, target_shape
+from gliocast.planning import BurdenSpread, Spread, TargetShape, target_shape
 from gliocast.planning.isoeffect import IsoEffect
 from gliocast.report.content import ReportContent
 from gliocast.report.naming import has_typical_range, pretty, readable_name, readable_unit, symbol_pieces
@@ -81,10 +81,14 @@ def key_figures(content: ReportContent) -> list[KeyFigure]:
     whole, core = (float(np.count_nonzero(mask)) * voxel_ml for mask in (labels.whole, labels.core))
     infiltrated = content.density.volume_above(FAINTEST_ISODENSITY) / MM3_PER_ML
     dice = " / ".join(f"{content.outline_dice[part]:.2f}" for part in ("core", "whole") if part in content.outline_dice)
+    beyond = None if content.spread is None else content.spread.beyond
     return [
         KeyFigure(f"{number(whole)} ml", f"visible tumor, of which core {number(core)} ml"),
-        KeyFigure(f"{number(infiltrated)} ml", f"expected density above {FAINTEST_ISODENSITY:g}"),
-        KeyFigure(percent(beyond_share(content)), "of the expected tumor burden lies beyond the visible outline"),
+        KeyFigure(f"{number(infiltrated)} ml", f"modeled density above {FAINTEST_ISODENSITY:g}"),
+        KeyFigure(
+            percent(beyond_share(content)),
+            f"of the modeled tumor burden lies beyond the visible outline{_interval(beyond)}",
+        ),
         KeyFigure(
             f"{number(plans.standard_ml)} ml", f"each CTV (GTV + {content.plan.margin_mm:g} mm, and the model's)"
         ),
@@ -93,19 +97,25 @@ def key_figures(content: ReportContent) -> list[KeyFigure]:
     ]
 
 
+def _interval(spread: Spread | None) -> str:
+    """How far the posterior spreads a share; nothing where that isn't known."""
+    return "" if spread is None else f" ({percent(spread.lower)} to {percent(spread.upper)} over the posterior)"
+
+
 def beyond_share(content: ReportContent) -> float:
-    """Share of the expected burden beyond the visible outline."""
+    """Share of the modeled burden beyond the visible outline."""
     return content.comparison.burden_beyond_ml / content.comparison.burden_ml
 
 
 def summary(content: ReportContent) -> str:
     """The finding in two sentences."""
-    plans = content.comparison
+    plans, spread = content.comparison, content.spread
+    beyond, standard, model = (None,) * 3 if spread is None else (spread.beyond, spread.standard, spread.model)
     return (
-        f"Of the tumor that the model expects, {percent(beyond_share(content))} lies beyond what the scans show. "
-        f"With {number(plans.standard_ml)} ml treated, the standard target (GTV + {content.plan.margin_mm:g} mm) "
-        f"covers {percent(plans.covered_by_standard)} of the expected tumor burden, and the densest tissue of the same "
-        f"volume {percent(plans.covered_by_model)}."
+        f"Of the tumor that the model holds most probable, {percent(beyond_share(content))} lies beyond what the scans "
+        f"show{_interval(beyond)}. With {number(plans.standard_ml)} ml treated, the standard target (GTV + "
+        f"{content.plan.margin_mm:g} mm) covers {percent(plans.covered_by_standard)} of it{_interval(standard)}, and "
+        f"the densest tissue of the same volume {percent(plans.covered_by_model)}{_interval(model)}."
     )
 
 
@@ -153,8 +163,10 @@ def plan_table(content: ReportContent) -> list[tuple[str, str, str]]:
 
     return [
         ("Volume", f"{number(plans.standard_ml, 4)} ml", f"{number(plans.model_ml, 4)} ml"),
-        ("Gross tumor volume inside", percent(1.0), percent(plans.gtv_in_model)),
-        ("Expected tumor burden covered", percent(plans.covered_by_standard), percent(plans.covered_by_model)),
+        *_ptv_rows(content.plan),
+        (f"Gross tumor volume inside, of {number(plans.gtv_ml)} ml", percent(1.0), percent(plans.gtv_in_model)),
+        ("Modeled tumor burden covered", percent(plans.covered_by_standard), percent(plans.covered_by_model)),
+        *_spread_rows(content.spread),
         ("… left out", percent(1 - plans.covered_by_standard), percent(1 - plans.covered_by_model)),
         (
             f"Burden beyond the visible outline covered, of {number(plans.burden_beyond_ml)} ml",
@@ -164,6 +176,23 @@ def plan_table(content: ReportContent) -> list[tuple[str, str, str]]:
         ("Parts that don't touch", _parts(standard), _parts(model)),
         ("Surface, times that of a ball", f"{standard.roughness:.2f}", f"{model.roughness:.2f}"),
     ]
+
+
+def _ptv_rows(plan: Plan) -> list[tuple[str, str, str]]:
+    if "ptv_standard" not in plan.volumes:
+        return []
+    standard, model = (f"{number(plan.volume(f'ptv_{name}') / MM3_PER_ML, 4)} ml" for name in ("standard", "model"))
+    return [("Volume of the PTV", standard, model)]
+
+
+def _spread_rows(spread: BurdenSpread | None) -> list[tuple[str, str, str]]:
+    if spread is None:
+        return []
+    standard, model = (
+        f"{percent(part.mean)} ({percent(part.lower)} to {percent(part.upper)})"
+        for part in (spread.standard, spread.model)
+    )
+    return [("… over the posterior: mean (5 to 95 %)", standard, model)]
 
 
 def _parts(shape: TargetShape) -> str:
