@@ -46,8 +46,12 @@ class Case:
     density: Density
 
 
-def make_case(*, with_core=True):
-    grid = Grid((36, 42, 30), np.array([[-4.0, 0, 0, 70], [0, -4, 0, 80], [0, 0, 5, -60], [0, 0, 0, 1]]))
+def make_case(*, with_core=True, turn=None):
+    """A patient; `turn` is a matrix that turns the grid, and not the patient, around the scanner's origin."""
+    affine = np.array([[-4.0, 0, 0, 70], [0, -4, 0, 80], [0, 0, 5, -60], [0, 0, 0, 1]])
+    if turn is not None:
+        affine[:3] = turn @ affine[:3]
+    grid = Grid((36, 42, 30), affine)
     points = grid.world_from_voxel(np.moveaxis(np.indices(grid.shape), 0, -1))
     x, y, z = np.moveaxis(points, -1, 0)
     brain = (x / 62) ** 2 + (y / 72) ** 2 + ((z - 10) / 60) ** 2 < 1

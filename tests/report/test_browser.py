@@ -8,10 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from gliocast.report import figures, make_report
-from gliocast.report.viewer import SCAN_CODES
+from gliocast.report.slices import PLANES, Frame
+from gliocast.report.viewer import FIRST_COLOR, SCAN_CODES, SHOWN_OUTLINES, pack
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the extra `browser` isn't installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -19,6 +22,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 
 SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 NO_GL = ("--disable-gpu", "--disable-3d-apis")
+#: Of round corners, which pictures are without [pixels].
+BORDER_PX = 6
 #: On a busy machine without a GPU [ms].
 PATIENCE_MS = 120_000
 
@@ -46,7 +51,8 @@ class Visit:
         """The viewer's panels side by side without their round corners, (rows, columns, rgb)."""
         self.page.wait_for_timeout(300)
         shot = self.page.locator("#viewer-frame").screenshot()
-        return np.asarray(Image.open(BytesIO(shot)).convert("RGB")).astype(int)[6:-6, 6:-6]
+        picture = np.asarray(Image.open(BytesIO(shot)).convert("RGB")).astype(int)
+        return picture[BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX]
 
     def choose(self, name, value, *, on=True):
         box = self.page.locator(f"input[name={name}][value={value}]")
@@ -54,14 +60,30 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def report_file(case, make_content, tmp_path_factory):
-    """A report with the figures of the viewer and the anatomy alone."""
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("_density_figures", "_fit_figures", "_plan_figures", "_model_figures"):
-            patch.setattr(figures, name, lambda _: ())
-        path.write_text(make_report(make_content(case)).page, encoding="utf-8", newline="")
-    return path
+def write_page(tmp_path_factory):
+    """Writes a report with the figures of the viewer and the anatomy alone."""
+
+    def write(content):
+        path = tmp_path_factory.mktemp("page") / "report.html"
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("_density_figures", "_fit_figures", "_plan_figures", "_model_figures"):
+                patch.setattr(figures, name, lambda _: ())
+            path.write_text(make_report(content).page, encoding="utf-8", newline="")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def report_file(case, make_content, write_page):
+    """A patient scanned along the axes."""
+    return write_page(make_content(case))
+
+
+@pytest.fixture(scope="module")
+def oblique_case(make_case):
+    """The same patient, scanned 12 degrees off about z and 6 about y; voxels are 4 x 4 x 5 mm."""
+    return make_case(turn=Rotation.from_euler("zy", [12, 6], degrees=True).as_matrix())
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +106,7 @@ def browsers():
 def open_page(browsers, report_file):
     contexts = []
 
-    def open_(arguments=SOFTWARE_GL, **options):
+    def open_(arguments=SOFTWARE_GL, file=report_file, **options):
         context = browsers(arguments).new_context(offline=True, viewport={"width": 1100, "height": 1400}, **options)
         contexts.append(context)
         visit = Visit(context.new_page())
@@ -92,7 +114,7 @@ def open_page(browsers, report_file):
         visit.page.on("console", lambda message: visit.said.append(message.text))
         visit.page.on("pageerror", lambda error: visit.said.append(str(error)))
         visit.page.on("request", lambda request: visit.requested.append(request.url))
-        visit.page.goto(report_file.as_uri())
+        visit.page.goto(file.as_uri())
         if options.get("java_script_enabled", True):
             visit.page.wait_for_selector("html[data-viewer]", state="attached")
         return visit
@@ -202,6 +224,66 @@ def test_readout_says_what_was_embedded(visit, case):
     assert float(re.search(r"FLAIR (\d+)", visit.readout)[1]) == pytest.approx(
         float(flair[index]), abs=0.5 * step + 0.5
     )
+
+
+def test_oblique_scan_opens_in_the_middle_of_the_tumor(open_page, oblique_case, make_content, write_page):
+    """By what is said, where the crosshair is drawn, and the color of the density there, in all three planes.
+
+    Clicks go to the voxel under the pointer.
+    """
+    content = make_content(oblique_case)
+    scene, volume = pack(content), oblique_case.density
+    visit = open_page(file=write_page(content))
+    index = np.rint(volume.grid.voxel_from_world(scene.center)).astype(int)
+
+    def offset():
+        """Of what the readout says [voxels]; it rounds to 1 mm."""
+        return volume.grid.voxel_from_world(np.array([visit.coordinate(axis) for axis in "xyz"])) - index
+
+    assert np.abs(offset()).max() < 0.3
+    density = float(volume.data[tuple(index)])
+    assert float(re.search(r"density ([\d.]+)", visit.readout)[1]) == pytest.approx(density, rel=0.04)
+    assert "in GTV" in visit.readout
+    color = 255 * np.array(colormaps["inferno"](FIRST_COLOR + (1 - FIRST_COLOR) * (1 + np.log10(density) / 3))[:3])
+    visit.page.locator("#viewer-opacity").fill("100")
+    for key in SHOWN_OUTLINES:
+        visit.choose("outline", key, on=False)
+    for plane in PLANES:
+        visit.choose("planes", plane.name.lower())
+        picture = visit.picture()
+        row, column = crosshair(picture)
+        expected, voxel = place_in_picture(scene, plane, picture.shape[:2])
+        assert np.abs(np.array([row, column]) - expected).max() < 0.3 * voxel
+        assert np.abs(picture[round(row), round(column)] - color).max() < 12
+        box = visit.page.locator("#viewer-frame").bounding_box()
+        y, x = expected + BORDER_PX + (box["y"], box["x"])
+        visit.page.mouse.click(x + 3 * voxel, y)
+        steps = 3 * min(volume.grid.spacing) / Frame.of(volume.grid).spacing[plane.horizontal]
+        assert np.sort(np.abs(offset())) == pytest.approx([0, 0, steps], abs=0.4)
+        visit.page.mouse.click(x, y)
+        assert np.abs(offset()).max() < 0.4
+
+
+def crosshair(picture):
+    """Row and column of its lines: gray, and across more of the picture than anything else that is."""
+    gray = (picture.min(axis=-1) > 60) & ~colored(picture)
+    lines = gray.sum(axis=1), gray.sum(axis=0)
+    return [float(np.flatnonzero(line > 0.5 * line.max()).mean()) for line in lines]
+
+
+def place_in_picture(scene, plane, shape):
+    """Row and column at which a single plane in the middle of a picture has the scene's center, and a voxel's width."""
+    frame = Frame.of(scene.grid)
+    index = scene.grid.voxel_from_world(scene.center)
+    turned = [
+        scene.grid.shape[axis] - 1 - index[axis] if flip else index[axis]
+        for axis, flip in zip(frame.order, frame.flip, strict=True)
+    ]
+    axes = [plane.vertical, plane.horizontal]
+    offsets = (np.array(turned) - (np.array(frame.shape) - 1) / 2) * frame.spacing
+    size = (np.array(frame.shape) * frame.spacing)[axes]
+    scale = min((np.array(shape) + 2 * BORDER_PX) / size)
+    return (np.array(shape) - 1) / 2 - scale * offsets[axes], scale * min(frame.spacing)
 
 
 def test_figure_shows_where_webgl_is_off(open_page):

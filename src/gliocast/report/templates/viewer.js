@@ -148,9 +148,10 @@
     at("viewer-opacity").addEventListener("input", show);
     window.addEventListener("resize", () => fit(box.querySelector("input[name=planes]:checked").value, scene));
     show();
-    viewer.scene.crosshairPos = viewer.mm2frac(scene.center);
+    // by the scanner's axes, as the readout: NiiVue's default is its own frame along the voxels, another one for oblique scans
+    viewer.scene.crosshairPos = viewer.mm2frac(scene.center, 0, true);
     viewer.drawScene();
-    read(scene.center);
+    read(viewer.frac2mm(viewer.scene.crosshairPos, 0, true));
     document.documentElement.dataset.viewer = "drawn";
   } catch (error) {
     giveUp(`it failed: ${error.message}`);
