@@ -165,6 +165,28 @@ def test_bands_of_coverage_are_drawn_or_said_to_be_absent(case, make_content, pl
     assert "No band is drawn" in plain.page
 
 
+@pytest.mark.parametrize("left_out", [(0.2, 0.1), (0.01, 1e-6), (1e-6, 1e-7)])
+def test_both_plans_are_marked_wherever_they_lie(case, make_content, left_out):
+    """One on the other at the top of the left panel, and below the axis of the right one."""
+    content = make_content(case)
+    standard, model = left_out
+    comparison = replace(content.comparison, covered_by_standard=1 - standard, covered_by_model=1 - model)
+    for axes in coverage_figure(content.curve, comparison, margin_mm=15.0).axes:
+        marks = [line for line in axes.get_lines() if line.get_marker() in ("o", "v")]
+        assert [mark.get_xdata()[0] for mark in marks] == [comparison.standard_ml] * 2
+        ring, dot = marks
+        assert ring.get_markerfacecolor() == "none"
+        assert ring.get_markersize() > dot.get_markersize() + ring.get_markeredgewidth()
+        bottom = axes.get_ylim()[0]
+        for mark, share in zip(marks, (model, standard), strict=True):
+            shown = mark.get_ydata()[0]
+            if axes.get_yscale() == "log":
+                assert mark.get_marker() == ("v" if 100 * share < bottom else "o")
+                assert shown == pytest.approx(max(100 * share, bottom))
+            else:
+                assert shown == pytest.approx(100 * (1 - share))
+
+
 def test_page_names_no_patient_and_no_file(page):
     text = own(page)
     assert PATIENT not in page

@@ -1,5 +1,8 @@
 """How much of the expected tumor a plan covers, against how much tissue it treats."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +13,10 @@ from gliocast.report.style import BLUE, FAINT, INK, PAGE_WIDTH_IN, VERMILLION
 MARGIN_TICKS_MM = (0, 5, 10, 15, 20, 25, 30, 40)
 #: The left-out share is drawn down to this; below, other errors of a plan dwarf it.
 SMALLEST_SHARE_PERCENT = 0.01
+
+#: How the model's plan is marked and how the standard one: both are seen where they lie on each other.
+_RING: Mapping[str, Any] = {"markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.8}
+_DOT: Mapping[str, Any] = {"markersize": 5.5, "markeredgewidth": 0.0}
 
 
 def coverage_figure(
@@ -31,10 +38,8 @@ def coverage_figure(
         (curve.covered_by_margin, comparison.covered_by_standard, VERMILLION, "--", "uniform margin (standard)"),
     )
     bands = (None, None) if band is None else (band.by_density, band.by_margin)
-    for (share, at_plan, color, dashes, name), between in zip(families, bands, strict=True):
-        marker = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "zorder": 5}
+    for (share, _, color, dashes, name), between in zip(families, bands, strict=True):
         covered.plot(curve.volume_ml, 100 * share, dashes, color=color, linewidth=2, label=name)
-        covered.plot([comparison.standard_ml], [100 * at_plan], color=color, **marker)
         missing = _left_out(share)
         left_out.semilogy(curve.volume_ml, missing, dashes, color=color, linewidth=2)
         if between is not None:
@@ -46,12 +51,13 @@ def coverage_figure(
                 alpha=0.16,
                 linewidth=0,
             )
-        if 100 * (1 - at_plan) >= SMALLEST_SHARE_PERCENT:
-            left_out.plot([comparison.standard_ml], [100 * (1 - at_plan)], color=color, **marker)
     covered.set_ylabel("expected tumor burden covered [%]")
     left_out.set_ylabel("expected tumor burden left out [%]")
     lowest = 100 * (1 - np.interp(_widest_volume(curve, comparison), curve.volume_ml, curve.covered_by_density))
     left_out.set_ylim(bottom=max(float(lowest) / 1.5, SMALLEST_SHARE_PERCENT))
+    for (_, at_plan, color, _, _), look in zip(families, (_RING, _DOT), strict=True):
+        _mark_plan(covered, comparison.standard_ml, 100 * at_plan, color, look)
+        _mark_plan(left_out, comparison.standard_ml, 100 * (1 - at_plan), color, look)
     left_out.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     covered.legend(loc="lower right")
     for axes in (covered, left_out):
@@ -65,6 +71,14 @@ def coverage_figure(
         fontsize=8.5,
     )
     return figure
+
+
+def _mark_plan(axes: Axes, volume_ml: float, value: float, color: str, look: Mapping[str, Any]) -> None:
+    """A plan on its curve; where the axis ends above it, an arrow down at that end."""
+    bottom = axes.get_ylim()[0]
+    marker, place = ("o", value) if value >= bottom else ("v", bottom)
+    shown: dict[str, Any] = {"markeredgecolor": color, "markerfacecolor": color, **look}
+    axes.plot([volume_ml], [place], marker, zorder=5, clip_on=False, **shown)
 
 
 def _left_out(share: np.ndarray) -> np.ndarray:

@@ -144,7 +144,8 @@ def _plan_figures(content: ReportContent) -> Iterator[_Drawn]:
         "Curves of the expected tumor burden covered, and left out, against the treated volume in ml.",
         "Share of the expected tumor burden covered (left) and left out (right, logarithmic) against treated volume "
         "[ml]: a uniform margin growing from the GTV (upper scale, mm) against the densest tissue of the same volume. "
-        "Dots: the two plans. Both curves are computed under the model's own density. " + _band_words(content),
+        "Ring: the model's plan; dot: the standard one; as triangles at the lower end: less than that is left out. "
+        "Both curves are computed under the model's own density. " + _band_words(content),
     )
 
 
