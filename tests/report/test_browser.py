@@ -66,7 +66,7 @@ def write_page(tmp_path_factory):
     def write(content):
         path = tmp_path_factory.mktemp("page") / "report.html"
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("_density_figures", "_fit_figures", "_plan_figures", "_model_figures"):
+            for name in ("_density_figures", "_fit_figures", "_plan_figures", "_model_figures", "_outlook_figures"):
                 patch.setattr(figures, name, lambda _: ())
             path.write_text(make_report(content).page, encoding="utf-8", newline="")
         return path
@@ -78,6 +78,12 @@ def write_page(tmp_path_factory):
 def report_file(case, make_content, write_page):
     """A patient scanned along the axes."""
     return write_page(make_content(case))
+
+
+@pytest.fixture(scope="module")
+def full_file(case, make_content, write_page, prior, check, outlook):
+    """A page with all of its wide tables."""
+    return write_page(make_content(case, prior=prior, check=check, outlook=outlook))
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +311,20 @@ def test_print_has_the_figure(visit):
     visit.page.emulate_media(media="print")
     assert not visit.page.locator("#viewer").is_visible()
     assert_figure_is_seen(visit)
+
+
+@pytest.mark.parametrize(("width", "media"), [(390, "screen"), (695, "print")])
+def test_widest_tables_fit_a_phone_and_a_sheet(open_page, full_file, width, media):
+    """They scroll by themselves on a screen, and A4 (184 mm without margins) takes them without being scaled down."""
+    page = open_page(NO_GL, file=full_file).page
+    page.emulate_media(media=media)
+    page.set_viewport_size({"width": width, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = page.locator(".wide").all()
+    assert len(boxes) == 3
+    for box in boxes:
+        cut = box.evaluate("e => e.scrollWidth - e.clientWidth")
+        assert (cut > 0) == (media == "screen")
 
 
 def assert_figure_is_seen(visit):

@@ -187,6 +187,14 @@ def test_both_plans_are_marked_wherever_they_lie(case, make_content, left_out):
                 assert shown == pytest.approx(100 * (1 - share))
 
 
+def test_wall_time_stands_below_the_command(case, make_content):
+    record = {"command": "gliocast run PATIENT", "versions": {"python": "3"}, "seed": 0, "seconds": {"fit": 1.0}}
+    text = render_report(make_content(case, provenance=record))
+    text = text[text.index("<h2>Provenance</h2>") :]
+    columns = [re.findall(r"<h3>(.*?)</h3>", part) for part in text[: text.index("</section>")].split("<div>")[1:]]
+    assert columns == [["Command", "Wall time"], ["Versions and seed"]]
+
+
 def test_page_names_no_patient_and_no_file(page):
     text = own(page)
     assert PATIENT not in page
