@@ -115,7 +115,7 @@ def test_changed_niivue_is_refused(monkeypatch):
 def test_sections_are_in_the_order_of_a_readers_questions(page):
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     expected = ["Verdict: review", "Warnings", "Scans, density and targets", "Inputs and labels"]
-    expected += ["Registration and tissue", "Expected density", "How sure the density is"]
+    expected += ["Registration and tissue", "Modeled density", "How sure the density is"]
     expected += ["Does the model fit what was seen?", "Target volumes", "Parameters", "Truth beside estimate"]
     assert headings == [*expected, "Forecast", "Provenance", "Methods, to cite"]
 

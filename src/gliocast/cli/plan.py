@@ -96,7 +96,7 @@ def _say(planned: "PlannedTargets", comparison: "PlanComparison") -> None:
         f"overlap {comparison.overlap:.3f} (Dice)"
     )
     print(
-        f"expected tumor burden covered: standard {100 * comparison.covered_by_standard:.2f} %, "
+        f"modeled tumor burden covered: standard {100 * comparison.covered_by_standard:.2f} %, "
         f"model {100 * comparison.covered_by_model:.2f} %"
     )
     shape = planned.shapes["ctv_model"]

@@ -55,7 +55,7 @@ class PatientResult:
         hd95_mm: 95th percentile of the distances between the same outlines [mm].
         gtv_ml: gross tumor volume [ml].
         ctv_ml: standard clinical target volume, and so the model's [ml].
-        covered_standard: share of the expected tumor cells in the standard CTV.
+        covered_standard: share of the modeled tumor cells in the standard CTV.
         covered_model: share of them in the model's.
         overlap: Dice coefficient of the two CTVs.
         estimates: fitted parameters.

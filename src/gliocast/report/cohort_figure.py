@@ -123,7 +123,7 @@ def _panels(content: CohortContent) -> list[Panel]:
         Panel("Volumes", "volume [ml]", (Strip("GTV", of["gtv"]), Strip("CTV", of["ctv"])), logarithmic=True),
         Panel(
             "Cells left out by the CTV",
-            "expected cells [%]",
+            "modeled cells [%]",
             tuple(Strip(which, _left_out(of[f"covered_{which}"])) for which in ("standard", "model")),
             logarithmic=True,
         ),

@@ -21,7 +21,7 @@ class ReportContent:
     Args:
         visit: scans (t1c and flair are drawn), segmentation and brain mask.
         anatomy: tissue the tumor grew in, on the visit's grid.
-        density: expected density, with its standard deviation where there is one.
+        density: modeled density, with its standard deviation where there is one.
         posterior: of the parameters.
         prior: of the same; None where it isn't shown.
         maps: what the posterior says of the density beyond `density`; None where it isn't shown.

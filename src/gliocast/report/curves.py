@@ -1,4 +1,4 @@
-"""How much of the expected tumor a plan covers, against how much tissue it treats."""
+"""How much of the modeled tumor a plan covers, against how much tissue it treats."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -51,8 +51,8 @@ def coverage_figure(
                 alpha=0.16,
                 linewidth=0,
             )
-    covered.set_ylabel("expected tumor burden covered [%]")
-    left_out.set_ylabel("expected tumor burden left out [%]")
+    covered.set_ylabel("modeled tumor burden covered [%]")
+    left_out.set_ylabel("modeled tumor burden left out [%]")
     lowest = 100 * (1 - np.interp(_widest_volume(curve, comparison), curve.volume_ml, curve.covered_by_density))
     left_out.set_ylim(bottom=max(float(lowest) / 1.5, SMALLEST_SHARE_PERCENT))
     for (_, at_plan, color, _, _), look in zip(families, (_RING, _DOT), strict=True):

@@ -79,8 +79,8 @@ def _first_figures(content: ReportContent) -> Iterator[_Drawn]:
     yield (
         "viewer-still",
         viewer_figure(visit, content.density, content.plan),
-        "T1c slices with a color map of the expected density and the outlines of target volumes and segmentation.",
-        f"What the viewer shows at first: the expected density over T1c, with target volumes and segmentation. "
+        "T1c slices with a color map of the modeled density and the outlines of target volumes and segmentation.",
+        f"What the viewer shows at first: the modeled density over T1c, with target volumes and segmentation. "
         f"{CONVENTION}",
     )
     yield (
@@ -101,7 +101,7 @@ def _density_figures(content: ReportContent) -> Iterator[_Drawn]:
         "montage",
         montage(visit, density),
         f"T1c and FLAIR slices with lines of equal tumor-cell density ({levels}) around the segmented tumor.",
-        f"Scans with the expected tumor. Top: T1c; bottom: FLAIR. Warm lines: expected tumor-cell density {levels} "
+        f"Scans with the modeled tumor. Top: T1c; bottom: FLAIR. Warm lines: modeled tumor-cell density {levels} "
         f"[fraction of carrying capacity]; blue lines: segmented core (solid) and whole tumor (dotted). {CONVENTION}",
     )
     # the maps of the posterior show the standard deviation, too
@@ -141,8 +141,8 @@ def _plan_figures(content: ReportContent) -> Iterator[_Drawn]:
     yield (
         "coverage",
         coverage_figure(content.curve, content.comparison, margin_mm=content.plan.margin_mm, band=content.band),
-        "Curves of the expected tumor burden covered, and left out, against the treated volume in ml.",
-        "Share of the expected tumor burden covered (left) and left out (right, logarithmic) against treated volume "
+        "Curves of the modeled tumor burden covered, and left out, against the treated volume in ml.",
+        "Share of the modeled tumor burden covered (left) and left out (right, logarithmic) against treated volume "
         "[ml]: a uniform margin growing from the GTV (upper scale, mm) against the densest tissue of the same volume. "
         "Ring: the model's plan; dot: the standard one; as triangles at the lower end: less than that is left out. "
         "Both curves are computed under the model's own density. " + _band_words(content),
@@ -185,7 +185,7 @@ def _density_words(density: Density) -> tuple[str, str]:
     deviation = density.standard_deviation
     lower = "" if deviation is None else " Bottom: its posterior standard deviation, of the same unit."
     caption = (
-        f"{'' if deviation is None else 'Top: '}Expected tumor-cell density [fraction of carrying capacity], on a "
+        f"{'' if deviation is None else 'Top: '}Modeled tumor-cell density [fraction of carrying capacity], on a "
         f"logarithmic scale from 0.001 (transparent below).{lower} Blue lines: segmentation as above."
     )
     peak = "" if deviation is None else f"; standard deviation up to {number(float(deviation.max()), 2)}"
@@ -212,8 +212,8 @@ def _ctv_words(content: ReportContent) -> tuple[str, str]:
         f"Outlines of two clinical target volumes of {size} each on T1c and FLAIR; they overlap with Dice "
         f"{plans.overlap:.2f}.",
         f"Clinical target volumes of {size} each. Orange: GTV + {content.plan.margin_mm:g} mm, cropped at "
-        f"{content.cropped_at}; blue: the tissue of highest expected density; tinted: what only one of them treats; "
-        "white: gross tumor volume. Covered share of the expected burden: "
+        f"{content.cropped_at}; blue: the tissue of highest modeled density; tinted: what only one of them treats; "
+        "white: gross tumor volume. Covered share of the modeled burden: "
         f"{percent(plans.covered_by_standard)} (standard), {percent(plans.covered_by_model)} (model).",
     )
 

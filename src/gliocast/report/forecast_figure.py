@@ -78,7 +78,7 @@ def forecast_figure(outlook: Outlook, effects: Sequence[IsoEffect]) -> Figure:
         axes.set_xlabel("days after the scan")
     plans = figure.add_subplot(whole[1])
     _draw_plans(plans, effects)
-    title = f"expected tumor burden, front at {outlook.speed:g} mm/d, {_TARGETS[outlook.target]}"
+    title = f"modeled tumor burden, front at {outlook.speed:g} mm/d, {_TARGETS[outlook.target]}"
     figure.text(0.075, 0.95, title, fontsize=10.5, color=INK)
     figure.text(plans.get_position().x0, 0.95, "left by a course, equal integral dose", fontsize=10.5, color=INK)
     figure.text(0.075, 0.015, f"ml at carrying capacity. {RESEARCH_NOTICE}", color=FAINT, fontsize=7.5)

@@ -20,7 +20,7 @@ ZOOM_BORDER_MM = 8.0
 
 
 def density_maps(visit: Visit, density: Density) -> Figure:
-    """Expected density, on a logarithmic scale, and below it its posterior standard deviation where there is one.
+    """Modeled density, on a logarithmic scale, and below it its posterior standard deviation where there is one.
 
     Args:
         visit: T1c is the background.

@@ -132,7 +132,7 @@ def _plan(content: ReportContent) -> _Step:
         + content.cropped_at,
         (NIYAZI,) if guideline else (),
     )
-    yield "The model's is the tissue of highest expected density of exactly the same volume", ()
+    yield "The model's is the tissue of highest modeled density of exactly the same volume", ()
 
 
 def _forecast(content: ReportContent) -> _Step:
@@ -140,7 +140,7 @@ def _forecast(content: ReportContent) -> _Step:
     if outlook is not None:
         pushes = ", without mass effect" if is_pushing(content) else ""
         yield (
-            f"From the expected density growth went on for {outlook.last_day:g} d on voxels of about "
+            f"From the modeled density growth went on for {outlook.last_day:g} d on voxels of about "
             f"{voxel_text(outlook)}{pushes}, at an assumed speed of the front of {outlook.speed:g} mm/d, with no "
             "treatment and under surgery, courses of radiation and temozolomide",
             (STUPP, ROA),

@@ -76,7 +76,7 @@ def montage(visit: Visit, density: Density) -> Figure:
 
     Args:
         visit: scans and segmentation.
-        density: expected density on the same grid.
+        density: modeled density on the same grid.
     """
     window = Frame.of(visit.grid).box_around(visit.brain, border_mm=BRAIN_BORDER_MM)
     panels = make_panels(visit.grid, tumor_center(visit), window, num_rows=2, foot_in=0.3)

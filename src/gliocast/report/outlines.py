@@ -30,7 +30,7 @@ def outline_comparison(
 
     Args:
         visit: scans and segmentation.
-        density: expected density on the same grid.
+        density: modeled density on the same grid.
         thresholds: density at which an outline shows, by modality (``t1c``, ``flair``).
         dice: overlap of the two outlines, by compartment (``core``, ``whole``).
     """
