@@ -113,12 +113,14 @@ def test_coarser_voxels_say_about_the_same_and_densities_lie_on_the_scans_grid(r
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--speed", "0"), "positive speed"),
+        (("--speed", "0"), "above 0 and up to 2 mm/d"),
+        (("--speed", "5"), "up to 2 mm/d (0.02 to 0.5 is typical), got 5"),
         (("--days", "40", "--days", "20"), "ascending order"),
         (("--target", "gtv"), "ctv_standard, ctv_model"),
         (("--alpha", "-1"), "alpha"),
         (("--spacing", "0"), "a width of voxels"),
         (("--spacing", "nan"), "a width of voxels"),
+        (("--spacing", "3.9"), "a width of voxels from the scan's own 4 mm on, got 3.9"),
     ],
 )
 def test_forecasts_that_make_no_sense_are_refused_and_nothing_is_written(options, said, results, tmp_path, refused):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gliocast.anatomy.mobility import is_tissue
-from gliocast.core import RESEARCH_NOTICE, Density, InputError, Monitor, Plan, Silence
+from gliocast.core import RESEARCH_NOTICE, Density, Grid, InputError, Monitor, Plan, Silence
 from gliocast.data import (
     Results,
     file_hash,
@@ -32,6 +32,9 @@ from gliocast.problem.maps import interpolated
 #: Densities below this are written as 0 [1].
 _FAINTEST = 1e-6
 
+#: Relative error of a spacing that a header stores as float32 [1].
+_ROUNDING = 1e-5
+
 #: The growth that every scenario is of, as `gliocast run` calls it.
 _GROWTH = "fisher-kolmogorov"
 
@@ -48,13 +51,14 @@ def forecast_to_folder(
         monitor: watches.
 
     Raises:
-        InputError: a file is missing or can't be used.
+        InputError: a file is missing or can't be used, or voxels would be narrower than the scan's.
     """
     options, monitor = options or ForecastOptions(), monitor or Silence()
     with whole_folder(out) as folder:
         monitor.begin("read")
         place = find_results(results)
         fitted, warnings = _read(place)
+        _require_joinable(fitted.density.grid, options.spacing)
         monitor.begin("forecast")
         outlook = look_ahead(fitted, options, done=monitor.advance)
         standard, model = (fitted.masks[name] for name in TARGETS)
@@ -72,6 +76,18 @@ def forecast_to_folder(
 
         save_forecast_picture(folder / "forecast.png", outlook, effects)
     return outlook
+
+
+def _require_joinable(grid: Grid, spacing: float | None) -> None:
+    """Raise InputError for voxels narrower than the scan's [mm]: they are joined, never split."""
+    own = min(grid.spacing)
+    if spacing is not None and spacing < own * (1 - _ROUNDING):
+        raise InputError(
+            "spacing",
+            expected=f"a width of voxels from the scan's own {own:.3g} mm on",
+            got=f"{spacing:g}",
+            advice="leave it out for the scan's own",
+        )
 
 
 def _read(results: Results) -> tuple[Fitted, tuple[str, ...]]:

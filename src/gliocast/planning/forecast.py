@@ -35,7 +35,9 @@ from gliocast.core.treatment import ALPHA, KILL_RATE
 from gliocast.growth import DensityMap, FisherKolmogorov, Simulator
 
 #: Speed of the front that is assumed where none is given [mm/d]; untreated glioblastomas advance 0.02 to 0.5.
-TYPICAL_SPEED = 0.1
+TYPICAL_SPEED, TYPICAL_SPEEDS = 0.1, (0.02, 0.5)
+#: No front of a glioma is faster than this [mm/d]; anything larger is a slip of units.
+FASTEST_SPEED = 2.0
 
 #: Sensitivities that are looked at unless others are named: ends of the typical range and their geometric mean, alpha
 #: [1/Gy] and rate of kill of temozolomide after a daily dose [1/d].
@@ -54,11 +56,12 @@ _LOOK_EVERY, _ACCURACY = 3.5, 1e-2
 
 
 def require_speed(speed: float) -> None:
-    """Raise InputError unless a front can have this speed [mm/d]."""
-    if not (speed > 0 and np.isfinite(speed)):
+    """Raise InputError unless 0 < speed <= 2 mm/d, as a front may have."""
+    if not 0 < speed <= FASTEST_SPEED:  # also true for nan
+        slow, fast = TYPICAL_SPEEDS
         raise InputError(
             "speed",
-            expected="a positive speed of the front [mm/d]",
+            expected=f"that of a front, above 0 and up to {FASTEST_SPEED:g} mm/d ({slow:g} to {fast:g} is typical)",
             got=f"{speed:g}",
             advice=f"leave it out for {TYPICAL_SPEED:g}, or take it from two scans",
         )
@@ -83,7 +86,7 @@ class Clock:
         """From the speed of the front [mm/d], sqrt(D_w T) [mm] and sqrt(rho T) [1].
 
         Raises:
-            InputError: one of them isn't positive.
+            InputError: one of them isn't positive, or no front is that fast.
         """
         require_speed(speed)
         if not (diffusion_length > 0 and growth_number > 0):
