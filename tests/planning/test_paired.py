@@ -49,6 +49,14 @@ def test_without_any_difference_there_is_no_p():
     assert found.unsaturated.num_patients == 1
 
 
+@pytest.mark.parametrize(("count", "said"), [(1, False), (2, False), (3, True)])
+def test_how_sure_a_difference_is_is_said_of_three_patients_and_more(count, said):
+    found = compare(np.linspace(0.5, 0.8, count), np.linspace(0.2, 0.4, count)).everyone
+    assert found.wins == count
+    assert found.mean_difference == pytest.approx((np.linspace(0.3, 0.4, count)).mean())
+    assert ((found.interval is not None), (found.p_value is not None)) == (said, said)
+
+
 def test_without_patients_there_are_no_numbers():
     found = compare([], [])
     assert (found.everyone.mean_difference, found.everyone.interval, found.everyone.p_value) == (None, None, None)

@@ -53,8 +53,21 @@ def test_the_table_shows_means_and_pairs(evaluation):
     (pair,) = [line for line in lines if line.startswith("| guideline | any | ")]
     assert pair.startswith("| guideline | any | +3.3 (")
     assert "| 1/1/1 |" in pair
-    assert "| 1 / 0 | +5.0 (" in pair
+    assert "| 1 / 0 | +5.0 (–) | 1/0/1 | – |" in pair  # two patients aren't saturated: nothing is said of how sure
     assert "taken for covered" not in evaluation.table()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_fewer_than_three_patients_there_is_a_mean_and_nothing_on_how_sure_it_is(count):
+    few = PlanEvaluation(
+        {f"p{n}": patient(5.0, (0.5, 0.4, 0.5, 0.653)) for n in range(count)}, {}, "guideline", "files"
+    )
+    assert few.mean("model", "any") == (pytest.approx(0.653), None)
+    assert "| model | 65.3 (–) | " in few.table()
+    assert f"| guideline | any | +15.3 (–) | {count}/0/0 | – | 0 / 0 | +15.3 (–) | {count}/0/0 | – |" in few.table()
+    measured = few.summary()["measures"]["any"]
+    assert measured["coverage"]["model"] == {"mean": 0.653, "interval": None}
+    assert {(pair["everyone"]["interval"], pair["everyone"]["p_value"]) for pair in measured["pairs"]} == {(None, None)}
 
 
 def test_the_published_convention_stands_beside_ours(evaluation):
@@ -67,5 +80,5 @@ def test_a_measure_that_nobody_has_leaves_its_cells_empty():
     nobody = PlanEvaluation({"none": patient(0.0, (None,) * 4)}, {}, "guideline", "files")
     assert nobody.mean("model", "any") is None
     assert np.isnan(nobody.values("model", "any")).all()
-    assert "| model | - | - | - | - | - | - |" in nobody.table()
-    assert "| guideline | any | - | 0/0/0 | - | 0 / 0 | - | 0/0/0 | - |" in nobody.table()
+    assert "| model | – | – | – | – | – | – |" in nobody.table()
+    assert "| guideline | any | – | 0/0/0 | – | 0 / 0 | – | 0/0/0 | – |" in nobody.table()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gliocast.planning.paired import PairedComparison, PairedStatistics, compare_paired
+from gliocast.planning.paired import MIN_PATIENTS, PairedComparison, PairedStatistics, compare_paired
 from gliocast.planning.recurrence import MEASURES, Coverage
 from gliocast.segmentation.metrics import bootstrap_interval
 
@@ -20,6 +20,9 @@ MODEL = "model"
 
 #: Measures of the printed comparison: inside of the GTV plans hardly differ.
 _PAIRED_MEASURES = ("any", "any outside GTV", "enhancing", "enhancing outside GTV")
+
+#: What stands in tables for a number that there isn't.
+_NONE = "–"
 
 #: Digits of numbers in summaries [1].
 _DIGITS = 5
@@ -94,12 +97,18 @@ class PlanEvaluation:
     def _compared(self) -> dict[tuple[str, str, str], PairedComparison]:
         return {}
 
-    def mean(self, plan: str, measure: str) -> tuple[float, tuple[float, float]] | None:
-        """Mean covered share over the patients who have such a recurrence and its 95 % bootstrap interval [1]."""
+    def mean(self, plan: str, measure: str) -> tuple[float, tuple[float, float] | None] | None:
+        """Mean covered share over the patients who have such a recurrence and its 95 % bootstrap interval [1].
+
+        None without patients; no interval of fewer than `MIN_PATIENTS`.
+        """
         shares = self.values(plan, measure)[self.has(measure)]
         if not len(shares):
             return None
-        return float(shares.mean()), bootstrap_interval(shares, generator=np.random.default_rng(_SEED))
+        mean = float(shares.mean())
+        if len(shares) < MIN_PATIENTS:
+            return mean, None
+        return mean, bootstrap_interval(shares, generator=np.random.default_rng(_SEED))
 
     def mean_if_absent_is_covered(self, plan: str, measure: str) -> float | None:
         """Mean over all patients, those without such a recurrence counted as wholly covered [1]."""
@@ -122,7 +131,10 @@ class PlanEvaluation:
         coverage: dict[str, Any] = {}
         for plan in self.plans:
             found = self.mean(plan, measure)
-            coverage[plan] = None if found is None else {"mean": _round(found[0]), "interval": _rounded(found[1])}
+            coverage[plan] = None
+            if found is not None:
+                mean, interval = found
+                coverage[plan] = {"mean": _round(mean), "interval": None if interval is None else _rounded(interval)}
             if coverage[plan] is not None and self.absent_is_covered:
                 coverage[plan]["mean_if_absent_is_covered"] = _round(self.mean_if_absent_is_covered(plan, measure))
         return {
@@ -147,7 +159,7 @@ class PlanEvaluation:
         if self.absent_is_covered:
             for plan in self.plans:
                 shares = [self.mean_if_absent_is_covered(plan, measure) for measure in MEASURES]
-                cells = ["-" if share is None else f"{100 * share:.1f}" for share in shares]
+                cells = [_NONE if share is None else f"{100 * share:.1f}" for share in shares]
                 lines.append(f"| {plan}, absent recurrence taken for covered | " + " | ".join(cells) + " |")
         counts = [f"{np.count_nonzero(self.has(measure))} of {len(self.patients)}" for measure in MEASURES]
         lines.append("| patients with it | " + " | ".join(counts) + " |")
@@ -171,20 +183,26 @@ class PlanEvaluation:
         return "\n".join(lines)
 
 
-def _percent(found: tuple[float, tuple[float, float]] | None) -> str:
+def _percent(found: tuple[float, tuple[float, float] | None] | None) -> str:
     if found is None:
-        return "-"
-    mean, (low, high) = found
+        return _NONE
+    mean, interval = found
+    if interval is None:
+        return f"{100 * mean:.1f} ({_NONE})"
+    low, high = interval
     return f"{100 * mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _cells(found: PairedStatistics) -> list[str]:
     """Difference with interval, wins/ties/losses and p."""
-    if found.mean_difference is None or found.interval is None:
-        return ["-", "0/0/0", "-"]
-    low, high = found.interval
-    difference = f"{100 * found.mean_difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-    p_value = "-" if found.p_value is None else f"{found.p_value:.2g}"
+    if found.mean_difference is None:
+        return [_NONE, "0/0/0", _NONE]
+    interval = _NONE
+    if found.interval is not None:
+        low, high = found.interval
+        interval = f"{100 * low:+.1f} to {100 * high:+.1f}"
+    difference = f"{100 * found.mean_difference:+.1f} ({interval})"
+    p_value = _NONE if found.p_value is None else f"{found.p_value:.2g}"
     return [difference, f"{found.wins}/{found.ties}/{found.losses}", p_value]
 
 

@@ -5,7 +5,8 @@ same by all. So statistics come twice: of all patients, and without the saturate
 everything or both nothing. Ties are told as they are, by number.
 
 Wilcoxon's test is two-sided, and ties keep their ranks ("pratt" in scipy), so that many ties can't make a difference
-look surer than it is. It has no value where no patient differs. With n patients it can't go below 2^(1 - n).
+look surer than it is. It has no value where no patient differs. With n patients it can't go below 2^(1 - n). Of fewer
+than three patients neither test nor interval says anything, and there is none.
 
 Sources: Wilcoxon, Biometrics Bulletin 1 (1945); Pratt, J. Am. Stat. Assoc. 54 (1959).
 """
@@ -21,6 +22,9 @@ from gliocast.segmentation.metrics import bootstrap_interval
 #: What becomes of zero differences, as scipy calls it.
 ZERO_METHOD = "pratt"
 
+#: Patients below whom nothing is said of how sure a mean is.
+MIN_PATIENTS = 3
+
 
 @dataclass(frozen=True)
 class PairedStatistics:
@@ -32,8 +36,8 @@ class PairedStatistics:
         ties: of whom both cover the same.
         losses: of whom the second covers more.
         mean_difference: of the covered shares [1]; None without patients.
-        interval: 95 % bootstrap interval of the mean over patients [1]; None without patients.
-        p_value: of Wilcoxon's signed-rank test [1]; None where no patient differs.
+        interval: 95 % bootstrap interval of the mean over patients [1]; None of fewer than `MIN_PATIENTS`.
+        p_value: of Wilcoxon's signed-rank test [1]; None of as few, and where no patient differs.
     """
 
     num_patients: int
@@ -97,13 +101,14 @@ def _are_shares(values: np.ndarray) -> bool:
 
 
 def _statistics(difference: np.ndarray, generator: np.random.Generator) -> PairedStatistics:
-    some = len(difference) > 0
+    some, enough = len(difference) > 0, len(difference) >= MIN_PATIENTS
+    tested = enough and difference.any()
     return PairedStatistics(
         num_patients=len(difference),
         wins=int(np.count_nonzero(difference > 0)),
         ties=int(np.count_nonzero(difference == 0)),
         losses=int(np.count_nonzero(difference < 0)),
         mean_difference=float(difference.mean()) if some else None,
-        interval=bootstrap_interval(difference, generator=generator) if some else None,
-        p_value=float(stats.wilcoxon(difference, zero_method=ZERO_METHOD).pvalue) if difference.any() else None,
+        interval=bootstrap_interval(difference, generator=generator) if enough else None,
+        p_value=float(stats.wilcoxon(difference, zero_method=ZERO_METHOD).pvalue) if tested else None,
     )

@@ -88,9 +88,10 @@ def _draw_patients(axes: Axes, evaluation: PlanEvaluation, endpoint: str, zone: 
         axes.plot(np.full(shares.shape[1], place), shares[place], "o", color=color, markersize=4.5, alpha=0.75)
         found = evaluation.mean(plan, measure)
         if found is not None:
-            mean, (low, high) = found
+            mean, interval = found
             beside = place + _MEAN_OFFSET
-            axes.plot([beside, beside], [100 * low, 100 * high], color=INK, linewidth=1.4, zorder=4)
+            if interval is not None:
+                axes.plot([beside, beside], [100 * end for end in interval], color=INK, linewidth=1.4, zorder=4)
             axes.plot([beside], [100 * mean], "_", color=INK, markersize=9, markeredgewidth=1.8, zorder=4)
     name, _ = _DRAWN[zone]
     axes.set_title(f"{endpoint} recurrence, {name} (n = {np.count_nonzero(some)})", fontsize=9, loc="left")
@@ -106,11 +107,12 @@ def _draw_differences(axes: Axes, evaluation: PlanEvaluation, endpoint: str) -> 
     for place, rival in enumerate(rivals):
         for shift, (zone, (_, marker)) in zip((-_APART, _APART), _DRAWN.items(), strict=True):
             found = evaluation.compare(MODEL, rival, endpoint + zone).everyone
-            if found.mean_difference is None or found.interval is None:
+            if found.mean_difference is None:
                 continue
-            ends = [100 * end for end in found.interval]
             color = PLAN_COLORS[rival]
-            axes.plot(ends, [place + shift] * 2, color=color, linewidth=1.6)
+            if found.interval is not None:
+                ends = [100 * end for end in found.interval]
+                axes.plot(ends, [place + shift] * 2, color=color, linewidth=1.6)
             axes.plot([100 * found.mean_difference], [place + shift], marker, color=color, markersize=5)
             counts = f"{found.wins}/{found.ties}/{found.losses}"
             axes.text(0.99, place + shift, counts, transform=axes.get_yaxis_transform(), **_COUNTS)
