@@ -107,16 +107,21 @@ def test_plan_beyond_reason_or_with_an_option_that_nothing_reads_is_refused(
 
 
 def test_smaller_target_is_said_however_quiet(brain, density, tmp_path, gliocast):
-    options = ["--model", "isodensity", "--value", 0.4, "--ptv", 5, "--quiet"]
+    options = ["--model", "isodensity", "--value", 0.4, "--margin", 16, "--ptv", 4, "--quiet"]
     outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"), *options)
     assert (outcome.code, outcome.out) == (0, "")
     assert outcome.err.startswith("WARNING: THE MODEL'S TARGET IS SMALLER THAN THE GUIDELINE'S")
     assert outcome.err.count("\n") == 1
 
 
-def test_margin_of_the_ptv_below_the_voxels_size_is_said(brain, density, tmp_path, gliocast):
-    assert "of 4 mm between voxels" in gliocast(*plan_arguments(brain, tmp_path / "plan")).err
-    assert "between voxels" not in gliocast(*plan_arguments(brain, tmp_path / "plan"), "--ptv", 4).err
+def test_margins_that_voxels_cut_short_are_said_however_quiet_and_stay_with_the_plan(
+    brain, density, tmp_path, gliocast
+):
+    said = "on voxels of 4 mm the CTV's margin of 15 mm ends at 12 mm, the PTV's of 3 mm at 0 mm: plan on a finer scan"
+    assert f"WARNING: {said}" in gliocast(*plan_arguments(brain, tmp_path / "plan"), "--quiet").err
+    assert any(text.startswith(said) for text in json.loads((tmp_path / "plan" / "plan.json").read_text())["warnings"])
+    fitting = ["--margin", 16, "--ptv", 4, "--quiet"]
+    assert gliocast(*plan_arguments(brain, tmp_path / "plan"), *fitting).err == ""
 
 
 def test_target_that_the_image_cuts_off_is_said(brain, density, tmp_path, gliocast):

@@ -235,3 +235,14 @@ def test_target_of_equal_or_larger_volume_needs_no_warning():
 def test_target_that_omits_gtv_is_named():
     (sentence,) = caution(make_plan_of(RADIUS < 15, (RADIUS < 20) & (RADIUS > 3)))
     assert "leaves out" in sentence
+
+
+@pytest.mark.parametrize(("side", "said"), [(0.2, "less than 0.01 ml"), (2.0, "less than 0.01 ml"), (2.2, "0.01 ml")])
+def test_however_little_gtv_is_left_out_no_zero_is_said(side, said):
+    grid = Grid((9, 9, 9), np.diag([side, side, side, 1.0]))
+    standard = np.ones(grid.shape, dtype=bool)
+    model, gtv = standard.copy(), np.zeros(grid.shape, dtype=bool)
+    gtv[3:6, 3:6, 3:6] = True
+    model[4, 4, 4] = False
+    *_, sentence = caution(Plan({"gtv": gtv, "ctv_standard": standard, "ctv_model": model}, grid, 15.0))
+    assert f"leaves out {said} of the gross tumor volume" in sentence

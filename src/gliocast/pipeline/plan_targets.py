@@ -217,7 +217,7 @@ def plan_targets(
     said = (
         narrow_margin_warning(find_guideline(choices.guideline), labels, prescribed.margins_mm["standard"]),
         gross_tumor_volume(labels)[1],
-        coarse_grid_warning(plan.grid, guideline.ptv_margin_mm),
+        coarse_grid_warning(plan.grid, prescribed.margins_mm.values(), guideline.ptv_margin_mm),
         cut_off_warning(plan),
         stray_cells_warning(density, anatomy),
         breached,

@@ -8,6 +8,7 @@ from gliocast.planning.caution import (
     narrow_margin_warning,
     smaller_structure,
     stray_cells_warning,
+    uncertain_coverage_warning,
 )
 from gliocast.planning.coverage import (
     CoverageCurve,
@@ -102,5 +103,6 @@ __all__ = [
     "surface_area",
     "target_shape",
     "treatable_region",
+    "uncertain_coverage_warning",
     "ventricles",
 ]

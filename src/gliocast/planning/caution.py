@@ -1,6 +1,7 @@
 """What must be said beside a model's target, and where its volume alone would mislead."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 
 import numpy as np
 
@@ -11,8 +12,14 @@ from gliocast.planning.guidelines import Guideline
 #: Probability above which a voxel is taken for fluid [1], and the share of cells there that is worth a word [1].
 _MOSTLY, _STRAY = 0.5, 0.005
 
-#: Relative error of a spacing that a header stores as float32 [1].
-_ROUNDING = 1e-5
+#: Volumes below this aren't told by number [ml].
+_TINY_ML = 0.01
+
+#: Share of a voxel by which a margin may miss a center and still count as reaching it [1].
+_ROUNDING = 1e-6
+
+#: How much of a margin voxels may cost before that is worth a word: below both [mm], and as a share of the margin [1].
+_COST_MM, _COST_SHARE = 1.0, 0.25
 
 
 def caution(plan: Plan) -> tuple[str, ...]:
@@ -34,10 +41,9 @@ def caution(plan: Plan) -> tuple[str, ...]:
         )
     left_out = float(np.count_nonzero(plan["gtv"] & ~plan["ctv_model"])) * plan.grid.voxel_volume
     if left_out > 0:
-        found.append(
-            f"the model's target leaves out {left_out / MM3_PER_ML:.2f} ml of the gross tumor volume, which no target "
-            "may omit"
-        )
+        volume = left_out / MM3_PER_ML
+        shown = f"{volume:.2f}" if volume >= _TINY_ML else f"less than {_TINY_ML:g}"
+        found.append(f"the model's target leaves out {shown} ml of the gross tumor volume, which no target may omit")
     return tuple(found)
 
 
@@ -53,14 +59,55 @@ def _touches_edge(mask: np.ndarray) -> bool:
     return any(bool(np.take(mask, (0, -1), axis).any()) for axis in range(mask.ndim))
 
 
-def coarse_grid_warning(grid: Grid, ptv_margin_mm: float) -> str | None:
-    """What is said where the margin of the PTV is smaller than voxels are apart, and adds nothing along that axis."""
-    widest = max(grid.spacing)
-    if ptv_margin_mm >= widest * (1 - _ROUNDING):
+def coarse_grid_warning(grid: Grid, ctv_margins_mm: Iterable[float], ptv_margin_mm: float) -> str | None:
+    """What is said where voxels are so far apart that a margin ends well before its length along an axis.
+
+    A margin holds the voxels whose centers it reaches, so that along an axis it ends at a whole number of voxels.
+
+    Args:
+        grid: of the plan.
+        ctv_margins_mm: GTV to CTV, of every phase [mm].
+        ptv_margin_mm: CTV to PTV [mm].
+    """
+    margins = [*(("CTV", margin) for margin in dict.fromkeys(ctv_margins_mm)), ("PTV", ptv_margin_mm)]
+    found = []
+    apart = [f"{spacing:.4g}" for spacing in grid.spacing]  # without what a header's float32 adds
+    for shown, spacing in sorted(dict(zip(apart, grid.spacing, strict=True)).items(), key=itemgetter(1), reverse=True):
+        short = [(name, margin, end) for name, margin in margins if _is_short(margin, end := _end(margin, spacing))]
+        if short:
+            (name, margin, end), *others = short
+            ends = [f"the {name}'s margin of {margin:g} mm ends at {end:.3g} mm"]
+            ends += [f"the {name}'s of {margin:g} mm at {end:.3g} mm" for name, margin, end in others]
+            kind = "slices" if apart.count(shown) == 1 and spacing == max(grid.spacing) else "voxels"
+            found.append(f"{kind} of {shown} mm {', '.join(ends)}")
+    if not found:
+        return None
+    return f"on {', on '.join(found)}: plan on a finer scan, or grow the margins in the planning system"
+
+
+def _end(margin: float, spacing: float) -> float:
+    """Where a margin ends along an axis: at the last voxel center within it [mm]."""
+    return float(np.floor(margin / spacing + _ROUNDING)) * spacing
+
+
+def _is_short(margin: float, end: float) -> bool:
+    """Whether what is missing of a margin is worth a word."""
+    shortfall = margin - end
+    return shortfall >= _COST_MM * (1 - _ROUNDING) or shortfall > _COST_SHARE * margin
+
+
+def uncertain_coverage_warning(asked: float, reached: float | None) -> str | None:
+    """What is said where smoothing left a coverage target less sure to cover its share than was asked for.
+
+    Args:
+        asked: posterior probability in (0, 1).
+        reached: by the target as it is written; None for one that isn't about coverage.
+    """
+    if reached is None or reached >= asked - _ROUNDING:
         return None
     return (
-        f"the PTV's margin of {ptv_margin_mm:g} mm is smaller than the distance of {widest:.3g} mm between voxels, and "
-        "adds nothing along that axis: plan on a finer scan, or grow the PTV in the planning system"
+        f"the model's target covers its share of the tumor cells with a probability of {reached:.3g} instead of "
+        f"{asked:.3g}, which smoothing costs: smooth less, or ask for more"
     )
 
 
