@@ -25,8 +25,8 @@ def test_failures_are_told_and_reported(cohort, tmp_path, gliocast):
     with mock.patch.object(module, "personalize", side_effect=error):
         outcome = gliocast("cohort", "run", cohort, "--out", tmp_path / "out")
     assert (outcome.code, outcome.out) == (2, "")
-    assert "\none: failed, read: anatomy: expected a brain, got none; look\n" in outcome.err
-    assert "\ntwo: failed, read: folder two: expected t1, t1c, t2 and flair" in outcome.err
+    assert "\none: no result, read: anatomy: expected a brain, got none; look\n" in outcome.err
+    assert "\ntwo: no result, read: folder two: expected t1, t1c, t2 and flair" in outcome.err
     assert "gliocast: cohort cohort: expected a patient who can be personalized, got none; one says:" in outcome.err
     outcome = gliocast("cohort", "report", tmp_path / "out")
     assert (outcome.code, outcome.out.splitlines()) == (

@@ -20,6 +20,7 @@ from gliocast.data.dicom import read_series
 
 #: A word that stands for a patient's name wherever it is put.
 NAME = "ZEBRA^ANNA"
+LONG_UID = "1." + 63 * "2"
 
 
 def refusal(folder):
@@ -136,6 +137,10 @@ def set_raw(**values):
         (set_all(SOPClassUID=SecondaryCaptureImageStorage), "a picture of a screen (secondary capture)"),
         (set_all(PhotometricInterpretation="MONOCHROME1"), "gray values (MONOCHROME2), got MONOCHROME1"),
         (set_all(Rows=0), "no Rows"),
+        (
+            set_raw(FrameOfReferenceUID=LONG_UID),
+            "up to 64 digits and points as FrameOfReferenceUID, got something else",
+        ),
         (set_raw(FrameOfReferenceUID=NAME), "digits and points as FrameOfReferenceUID, got something else"),
         (set_raw(StudyInstanceUID=NAME), "digits and points as StudyInstanceUID, got something else"),
         (set_raw(PixelSpacing=NAME), "readable DICOM"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gliocast.core import SCHEMAS, Density, Grid, InputError, LabelMap
-from gliocast.observation import OutlineLikelihood, misfit
+from gliocast.observation import Misfit, OutlineLikelihood, misfit
 from gliocast.observation.correlated import correlated_noise
 from gliocast.observation.mri import (
     best_missed,
@@ -194,4 +194,19 @@ def test_misfit_counts_the_focus_that_one_seed_cannot_reach():
     assert left.extra_ml == 0
     assert left.core_dice == 1
     assert left.farthest_mm > 10
-    assert any("out of reach" in line for line in left.sentences())
+    assert left.sentences()[1] == (
+        "The segmentation has 2 separate parts; 1 of them (0.2 ml) is out of reach of growth from one focus."
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_foci", "dark", "said"),
+    [
+        (1, 1, "has one part; it (0.4 ml) is out of reach"),
+        (3, 1, "has 3 separate parts; 1 of them (0.4 ml) is out of reach"),
+        (3, 2, "has 3 separate parts; 2 of them (0.8 ml) are out of reach"),
+    ],
+)
+def test_misfit_counts_parts_in_words(num_foci, dark, said):
+    left = Misfit(0.9, 0.9, 1.0, 1.0, 2.0, num_foci, dark, 0.4 * dark)
+    assert said in left.sentences()[1]

@@ -83,7 +83,7 @@ def test_every_patient_has_a_folder_and_who_fails_a_reason(cohort, tmp_path):
     assert "research only" in record["notice"]
     assert listening.stages == ["find", "patients", "read", "report"]
     assert listening.notes[0] == "A: review, 1 warning, 2 s"
-    assert listening.notes[-1].startswith("lost: failed, read: folder lost: expected t1, t1c, t2 and flair")
+    assert listening.notes[-1].startswith("lost: no result, read: folder lost: expected t1, t1c, t2 and flair")
     patients = listening.shares[: listening.shares.index(1.0)]
     assert patients == sorted(patients)
     assert (tmp_path / "out" / "cohort.html").is_file()

@@ -50,6 +50,11 @@ def test_every_number_has_a_unit_and_lies_in_its_column(content):
     assert {key: row[key] for key in expected} == expected
 
 
+def test_shares_near_one_can_be_told_from_it():
+    (row,) = rows_of(CohortContent((), (patient("A", covered_model=1 - 2e-8, covered_standard=1.0),)))
+    assert (row["covered_model [1]"], row["covered_standard [1]"]) == ("0.99999998", "1")
+
+
 def test_what_there_is_not_is_empty(content):
     rows = {row["patient"]: row for row in rows_of(content)}
     assert rows["10"]["dice_core [1]"] == rows["10"]["hd95_whole [mm]"] == rows["10"]["t1c_threshold [1]"] == ""

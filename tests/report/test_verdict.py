@@ -54,8 +54,8 @@ def test_gross_tumor_left_out_of_the_models_target(content, share, level):
 def test_foci_the_model_leaves_dark(content):
     one, two = (judge(replace(content, misfit=misfit(count))).reasons[0] for count in (1, 2))
     assert (one.level, two.level) == ("review", "review")
-    assert "one focus" in one.text
-    assert "2 foci" in two.text
+    assert one.text == "One focus of the segmented tumor (0.400 ml) isn't explained by growth from one place."
+    assert two.text == "2 foci of the segmented tumor (0.800 ml) aren't explained by growth from one place."
 
 
 def test_what_the_fitted_model_does_not_draw(content, check):

@@ -300,7 +300,7 @@ def _uids(dataset: pydicom.FileDataset, subject: str) -> dict[str, str]:
         if not _UID.fullmatch(uid):
             raise InputError(
                 subject,
-                expected=f"digits and points as {name}",
+                expected=f"up to 64 digits and points as {name}",
                 got="something else",
                 advice="export the original series",
             )

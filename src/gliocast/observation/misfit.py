@@ -48,9 +48,11 @@ class Misfit:
             f"up to {self.farthest_mm:.0f} mm from it; {self.extra_ml:.1f} ml inside it aren't segmented.",
         ]
         if self.unexplained_foci:
+            parts = "one part" if self.num_foci == 1 else f"{self.num_foci} separate parts"
+            dark = "it" if self.num_foci == 1 else f"{self.unexplained_foci} of them"
             lines.append(
-                f"The segmentation has {self.num_foci} separate parts; {self.unexplained_foci} of them "
-                f"({self.unexplained_foci_ml:.1f} ml) are out of reach of growth from one focus."
+                f"The segmentation has {parts}; {dark} ({self.unexplained_foci_ml:.1f} ml) "
+                f"{'is' if self.unexplained_foci == 1 else 'are'} out of reach of growth from one focus."
             )
         if min(self.whole_dice, 1.0 if self.core_dice is None else self.core_dice) < _COMPACT_DICE:
             lines.append(

@@ -177,7 +177,7 @@ def _run_all(job: _Job, numbers: Sequence[int], monitor: Monitor) -> None:
         name = job.cases[number].name
         found = read_results(job.out / name)
         if isinstance(found, Failure):
-            monitor.note(f"{printable(name)}: failed, {found.sentence}")
+            monitor.note(f"{printable(name)}: no result, {found.sentence}")
         else:
             warnings = "1 warning" if found.num_warnings == 1 else f"{found.num_warnings} warnings"
             monitor.note(f"{printable(name)}: {found.level}, {warnings}, {found.seconds:.0f} s")

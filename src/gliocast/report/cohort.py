@@ -23,6 +23,9 @@ FAILED = "no result"
 #: What is said of a setting that a patient's results don't tell.
 _UNKNOWN = "not told"
 
+#: Significant digits of the table's numbers.
+_DIGITS = 10
+
 #: With these a spreadsheet begins a formula.
 _FORMULA = ("=", "+", "-", "@")
 
@@ -224,7 +227,8 @@ def values_of(quantity: Quantity, content: CohortContent) -> np.ndarray:
 def cohort_table(content: CohortContent) -> str:
     """A row for each patient with tabs in between, units in brackets in the first row.
 
-    Numbers have six significant digits. An empty cell is a number that there isn't.
+    Numbers have ten significant digits, so that shares near 1 can be told from it. An empty cell is a number that there
+    isn't.
     """
     head = [
         "patient",
@@ -255,10 +259,12 @@ def cohort_table(content: CohortContent) -> str:
 def _numbers(result: PatientResult, content: CohortContent) -> Iterator[str]:
     for quantity in QUANTITIES:
         value = quantity.value(result)
-        yield "" if value is None else f"{value:.6g}"
+        yield "" if value is None else f"{value:.{_DIGITS}g}"
     for parameter in content.parameters:
         found = result.estimate(parameter.name)
-        yield from ("", "", "") if found is None else (f"{value:.6g}" for value in (found.mode, *found.interval))
+        yield from (
+            ("", "", "") if found is None else (f"{value:.{_DIGITS}g}" for value in (found.mode, *found.interval))
+        )
 
 
 def _text(text: str) -> str:

@@ -94,8 +94,8 @@ def _outlines(content: ReportContent) -> Iterator[Reason]:
             yield Reason("review", text, short)
     if content.misfit is not None and content.misfit.unexplained_foci:
         count, volume = content.misfit.unexplained_foci, number(content.misfit.unexplained_foci_ml)
-        foci = "one focus" if count == 1 else f"{count} foci"
-        text = f"{foci} of the segmented tumor ({volume} ml) aren't explained by growth from one place."
+        foci, are = ("one focus", "isn't") if count == 1 else (f"{count} foci", "aren't")
+        text = f"{foci.capitalize()} of the segmented tumor ({volume} ml) {are} explained by growth from one place."
         yield Reason("review", text, f"{foci} unexplained")
 
 
