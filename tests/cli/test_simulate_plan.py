@@ -225,7 +225,9 @@ def test_smaller_model_target_is_said_in_print_and_in_the_record(options, smalle
     assert said["model_target"]["value"] == value
 
 
-def test_coverage_target_reads_samples_on_a_coarser_grid(brain, density, tmp_path, gliocast):
+@pytest.fixture
+def samples(density, tmp_path):
+    """Two densities of the posterior on voxels twice as wide, in a file."""
     cells = nib.load(density).get_fdata()
     blocks = [n // 2 for n in SHAPE]
     inner = cells[: 2 * blocks[0], : 2 * blocks[1], : 2 * blocks[2]]
@@ -234,15 +236,48 @@ def test_coverage_target_reads_samples_on_a_coarser_grid(brain, density, tmp_pat
     affine[:3, 3] += affine[:3, :3] @ [0.5, 0.5, 0.5]
     affine[:3, :3] *= 2
     path = tmp_path / "samples.nii.gz"
-    save(path, np.stack([coarse, coarse**2], axis=-1).astype(np.float32), affine)
+    return save(path, np.stack([coarse, coarse**2], axis=-1).astype(np.float32), affine)
+
+
+def test_coverage_target_reads_samples_on_a_coarser_grid(brain, samples, tmp_path, gliocast):
     out = tmp_path / "plan"
-    options = ["--model", "coverage", "--value", 0.8, "--probability", 0.9, "--samples", path, "--smooth", 2]
+    options = ["--model", "coverage", "--value", 0.8, "--probability", 0.9, "--samples", samples, "--smooth", 2]
     assert gliocast(*plan_arguments(brain, out), *options, "--quiet").code == 0
     said = json.loads((out / "plan.json").read_text())
     assert said["model_target"]["probability"] == 0.9
     assert 0 <= said["model_target"]["reached_probability"] <= 1
     assert said["model_target"]["smoothing_mm"] == 2
     assert said["covered_by_model"] >= 0.78  # of the mean density's, on the fine grid, after smoothing
+
+
+def test_certainty_that_smoothing_costs_is_said_however_quiet_and_stays_with_the_plan(
+    brain, samples, tmp_path, gliocast
+):
+    options = ["--model", "coverage", "--value", 0.8, "--probability", 0.9, "--samples", samples]
+    alarm = "the model's target covers its share of the tumor cells with a probability of 0.5 instead of 0.9"
+    for smooth, reached in (([], 1), (["--smooth", 8], 0.5)):
+        outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"), *options, *smooth)
+        said = json.loads((tmp_path / "plan" / "plan.json").read_text())
+        assert said["model_target"]["reached_probability"] == reached
+        words = f"covers 80 % of the tumor cells with a probability of {reached:g} (0.9 asked for)"
+        assert words in outcome.out
+        assert (f"WARNING: {alarm}" in outcome.err) == (reached < 0.9)
+        assert any(text.startswith(alarm) for text in said["warnings"]) == (reached < 0.9)
+    assert alarm in gliocast(*plan_arguments(brain, tmp_path / "plan"), *options, *smooth, "--quiet").err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "CTV by ESTRO-EANO 2023 "),
+        (["--margin", 15], "CTV by ESTRO-EANO 2023 "),
+        (["--margin", 30], "CTV (GTV + 30 mm) "),
+        (["--guideline", "rtog"], "CTV by RTOG, two phases "),
+        (["--guideline", "rtog", "--margin", 20], "CTV (GTV + 20 mm) "),
+    ],
+)
+def test_guideline_is_named_where_the_margin_is_its_own(options, said, brain, density, tmp_path, gliocast):
+    assert gliocast(*plan_arguments(brain, tmp_path / "plan"), *options).out.startswith(said)
 
 
 def test_masks_of_barriers_keep_the_plan_on_its_side(brain, density, tmp_path, gliocast):

@@ -92,13 +92,19 @@ def plan(
 def _say(planned: "PlannedTargets", comparison: "PlanComparison") -> None:
     """Volumes, what they cover, and the shape of the model's."""
     print(
-        f"CTV by {planned.guideline.title} {comparison.standard_ml:.1f} ml, the model's {comparison.model_ml:.1f} ml, "
+        f"{planned.standard_title} {comparison.standard_ml:.1f} ml, the model's {comparison.model_ml:.1f} ml, "
         f"overlap {comparison.overlap:.3f} (Dice)"
     )
     print(
         f"modeled tumor burden covered: standard {100 * comparison.covered_by_standard:.2f} %, "
         f"model {100 * comparison.covered_by_model:.2f} %"
     )
+    choices = planned.choices
+    if planned.probability is not None and choices.value is not None:
+        print(
+            f"the model's covers {100 * choices.value:g} % of the tumor cells with a probability of "
+            f"{planned.probability:.3g} ({choices.certainty:.3g} asked for)"
+        )
     shape = planned.shapes["ctv_model"]
     parts = "one part" if shape.num_components == 1 else f"{shape.num_components} parts"
     print(f"shape of the model's: {parts}, surface {shape.roughness:.2f} times that of a ball")

@@ -35,6 +35,7 @@ from gliocast.planning import (
     stray_cells_warning,
     target_shape,
     treatable_region,
+    uncertain_coverage_warning,
 )
 from gliocast.planning.margins import require_ventricle_reach
 from gliocast.planning.targets import require_share, require_smoothing
@@ -155,6 +156,15 @@ class PlannedTargets:
     notes: tuple[str, ...] = ()
 
     @property
+    def standard_title(self) -> str:
+        """Of the standard CTV: the guideline's, or the margin where that isn't the guideline's own."""
+        phase, margin = find_guideline(self.guideline.name).phases[0], self.margins_mm["standard"]
+        own = {phase.margin_mm, phase.margin_without_edema_mm} - {None}
+        if self.choices.margin_mm is None or own == {margin}:
+            return f"CTV by {self.guideline.title}"
+        return f"CTV (GTV + {margin:g} mm)"
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What a person must read first: what stays with the targets wherever they go."""
         return (*self.alarms, *self.notes)
@@ -220,6 +230,7 @@ def plan_targets(
         coarse_grid_warning(plan.grid, prescribed.margins_mm.values(), guideline.ptv_margin_mm),
         cut_off_warning(plan),
         stray_cells_warning(density, anatomy),
+        uncertain_coverage_warning(choices.certainty, probability),
         breached,
     )
     return PlannedTargets(
