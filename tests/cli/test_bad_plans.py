@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from hashlib import sha256
 
 import nibabel as nib
@@ -194,6 +195,46 @@ def test_plan_keeps_the_traces_of_scans_that_belong_to_its_density_and_segmentat
     (tmp_path / "plan.json").write_text(json.dumps(content))
     relabel(brain, lambda data: np.roll(data, 1, axis=0))  # of another patient, on the same grid
     assert planned_scans() == {}
+
+
+def test_segmentation_that_the_density_was_not_fitted_to_is_said_and_stays_with_the_plan(
+    brain, density, tmp_path, gliocast
+):
+    fitting = ["--margin", 16, "--ptv", 4, "--quiet"]
+    said = "the segmentation isn't the one that the density was fitted to: "
+
+    def planned():
+        outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"), *fitting)
+        assert outcome.code == 0, outcome.err
+        kept = json.loads((tmp_path / "plan" / "plan.json").read_text())["warnings"]
+        assert (f"WARNING: {said}" in outcome.err) == any(text.startswith(said) for text in kept)
+        return outcome.err
+
+    content = {"density": digest(density), "segmentation": digest(brain.seg), "scans": {}}
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    assert planned() == ""
+    relabel(brain, lambda data: np.roll(data, 1, axis=0))  # of another patient, on the same grid
+    assert said in planned()
+    for other in ({"density": "of another"}, {"segmentation": None}):  # nothing is known of this density
+        (tmp_path / "plan.json").write_text(json.dumps({**content, **other}))
+        assert planned() == ""
+
+
+def test_tissue_maps_that_are_not_those_beside_the_density_are_said(brain, density, tmp_path, gliocast):
+    fitting = ["--margin", 16, "--ptv", 4, "--quiet"]
+    for name in ("white", "gray"):
+        shutil.copy(getattr(brain, name), tmp_path / f"{name}_matter.nii.gz")
+    assert gliocast(*plan_arguments(brain, tmp_path / "plan"), *fitting).err == ""
+    rewrite(brain.white, lambda data: 0.99 * data)
+    one = "WARNING: white_matter isn't the one that lies beside the density: make sure that all are of one patient\n"
+    assert gliocast(*plan_arguments(brain, tmp_path / "plan"), *fitting).err == one
+    rewrite(brain.gray, lambda data: 0.99 * data)
+    outcome = gliocast(*plan_arguments(brain, tmp_path / "plan"), *fitting)
+    assert (outcome.code, outcome.err.count("\n")) == (0, 1)
+    said = "white_matter, gray_matter aren't those that lie beside the density"
+    assert outcome.err.startswith(f"WARNING: {said}")
+    kept = json.loads((tmp_path / "plan" / "plan.json").read_text())["warnings"]
+    assert sum(text.startswith(said) for text in kept) == 1
 
 
 def test_dose_on_another_grid_is_refused(brain, tmp_path, refused):

@@ -72,6 +72,41 @@ def find_origin(density: Path, segmentation: Path | None = None) -> Origin:
     return replace(own, frames=beside.frames)
 
 
+def strangers(density: Path, segmentation: Path, others: Mapping[str, Path | None]) -> tuple[str, ...]:
+    """What is said of files that aren't those which belong to a density: they may be of two patients, on one grid.
+
+    Args:
+        density: of tumor cells; `plan.json` beside it tells its segmentation, if it is about that very density.
+        segmentation: to plan on. One that was edited since the fit is another one, too.
+        others: images by plain name, such as ``white_matter``, that may lie beside the density under the same names;
+            None for one that isn't used.
+
+    Returns:
+        A sentence for the segmentation, and one for all others together; none where nothing is known or all is well.
+    """
+    found, beside = [], read_origin(density.parent)
+    known = beside.segmentation if beside is not None and beside.density == file_hash(density) else None
+    if known is not None and known != file_hash(segmentation):
+        found.append(
+            "the segmentation isn't the one that the density was fitted to: make sure that it was edited since, and "
+            "isn't another patient's"
+        )
+    names = [name for name, path in others.items() if path is not None and _is_another(density, name, path)]
+    if names:
+        are = "isn't the one that lies" if len(names) == 1 else "aren't those that lie"
+        found.append(f"{', '.join(names)} {are} beside the density: make sure that all are of one patient")
+    return tuple(found)
+
+
+def _is_another(density: Path, name: str, path: Path) -> bool:
+    """Whether a file of this name lies beside a density, and it is another one."""
+    try:
+        own = find_results(density.parent).path(f"{name}.nii.gz")
+        return own.is_file() and not own.samefile(path) and file_hash(own) != file_hash(path)
+    except (OSError, InputError):
+        return False
+
+
 def _hash(path: Path | None) -> str | None:
     return None if path is None else file_hash(path)
 

@@ -24,7 +24,7 @@ from gliocast.data.nifti import file_label
 from gliocast.data.patient import lesion_warnings
 from gliocast.data.results import PLAN
 from gliocast.pipeline.maps import read_anatomy, require_cells, require_fractions
-from gliocast.pipeline.plan_origin import find_origin
+from gliocast.pipeline.plan_origin import find_origin, strangers
 from gliocast.pipeline.plan_targets import PlannedTargets, TargetChoices, plan_record, plan_targets
 from gliocast.planning import Barriers, PlanComparison, SampledDensity, compare_plans
 
@@ -58,10 +58,13 @@ class PlanFiles:
     @property
     def by_name(self) -> dict[str, Path | None]:
         """All but the samples by plain name, as `gliocast run` writes them."""
+        return {"density": self.density, "segmentation": self.segmentation, **self.beside}
+
+    @property
+    def beside(self) -> dict[str, Path | None]:
+        """Those that `gliocast run` writes beside the density, by plain name."""
         white_matter, gray_matter, csf = self.tissue
         return {
-            "density": self.density,
-            "segmentation": self.segmentation,
             "white_matter": white_matter,
             "gray_matter": gray_matter,
             "csf": csf,
@@ -109,6 +112,7 @@ def plan_to_folder(
         anatomy.grid.require_same(label_map.grid, "segmentation")
         outside = lesion_warnings(label_map, anatomy.brain, file_label(files.segmentation, "seg"))
         require_cells(volume, label_map)
+        alarms = (*outside, *strangers(files.density, files.segmentation, files.beside))
         barriers = read_barriers(anatomy, falx=files.falx, tentorium=files.tentorium)
         if barriers is None:
             monitor.note("planned without falx and tentorium: margins go straight through")
@@ -117,7 +121,7 @@ def plan_to_folder(
         path = files.samples
         samples = None if path is None else lambda: read_samples(path)
         planned = plan_targets(
-            *(label_map, anatomy, expected, choices), barriers=barriers, samples=samples, alarms=outside, notes=guessed
+            *(label_map, anatomy, expected, choices), barriers=barriers, samples=samples, alarms=alarms, notes=guessed
         )
         comparison = compare_plans(planned.plan, expected, label_map)
         monitor.begin("write")
