@@ -84,7 +84,9 @@ def test_plan_writes_targets_on_the_grid_of_the_density(brain, density, tmp_path
     outcome = gliocast(*plan_arguments(brain, out))
     assert (outcome.code, outcome.err.count("warning: labels 1, 2, 4 taken as brats-2021")) == (0, 1)
     assert f"target volumes: {out}" in outcome.out
+    assert (out / "figures" / "plan.png").stat().st_size > 10_000
     assert {path.name for path in out.iterdir()} == {
+        "figures",
         "gtv.nii.gz",
         "ctv_standard.nii.gz",
         "ctv_model.nii.gz",

@@ -34,6 +34,9 @@ _LARGEST_BARRIER = 0.2
 #: What every run writes, and nothing else.
 _OF_A_RUN = "provenance.json"
 
+#: Picture of a plan.
+PICTURE = "figures/plan.png"
+
 
 @dataclass(frozen=True)
 class PlanFiles:
@@ -129,6 +132,10 @@ def plan_to_folder(
         for name, mask in images.items():
             write_like(results.path(name), mask.astype(np.uint8), files.density)
         results.describe(images, inputs=inputs)
+        from gliocast.report.plan_picture import save_plan_picture  # matplotlib takes half a second to import
+
+        results.path(PICTURE).parent.mkdir(exist_ok=True)
+        save_plan_picture(results.path(PICTURE), planned.plan, expected, anatomy)
         origin = find_origin(files.density, files.segmentation)
         write_json(results.path(PLAN), plan_record(planned, comparison, results, origin))
     planned.say_alarms(monitor)

@@ -82,10 +82,15 @@ def density_colors(cmap: str) -> Colormap:
     return ListedColormap(colormaps[cmap](np.linspace(0.1, 1.0, 256))).with_extremes(under=(0, 0, 0, 0))
 
 
-def color_bar(figure: Figure, image: AxesImage, left: float, label: str, *, width: float = 0.40) -> None:
-    """A horizontal color bar at the foot of the figure, from `left` over `width`, both shares of the figure's."""
+def color_bar(
+    figure: Figure, image: AxesImage, left: float, label: str, *, width: float = 0.40, foot_in: float = 0.44
+) -> None:
+    """A horizontal color bar at the foot of the figure, from `left` over `width`, both shares of the figure's.
+
+    Its lower edge lies `foot_in` above the figure's [in].
+    """
     height = figure.get_size_inches()[1]
-    axes = figure.add_axes((left, 0.44 / height, width, 0.11 / height))
+    axes = figure.add_axes((left, foot_in / height, width, 0.11 / height))
     bar = figure.colorbar(image, cax=axes, orientation="horizontal")
     bar.set_label(label, fontsize=9, labelpad=1)
     bar.outline.set_visible(False)
