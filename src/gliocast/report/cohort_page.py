@@ -1,12 +1,9 @@
 """The report of a cohort as one page that needs nothing else."""
 
-from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gliocast.core import RESEARCH_NOTICE, Parameter
 from gliocast.data.folders import printable
@@ -22,6 +19,7 @@ from gliocast.report.cohort import (
 )
 from gliocast.report.cohort_figure import cohort_figure
 from gliocast.report.naming import readable_name, readable_unit, symbol_pieces
+from gliocast.report.page import packaged, template
 from gliocast.report.tables import KeyFigure, number, percent
 from gliocast.report.verdict import LEVELS, Reason
 from gliocast.report.viewer_page import security_policy, stylesheet
@@ -84,17 +82,9 @@ def make_cohort_report(content: CohortContent) -> CohortReport:
     Args:
         content: patients.
     """
-    environment = Environment(
-        loader=PackageLoader("gliocast.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["base64"] = lambda data: b64encode(data).decode("ascii")
-    style, script = stylesheet() + _packaged("cohort.css"), _packaged("cohort.js")
+    style, script = stylesheet() + packaged("templates", "cohort.css"), packaged("templates", "cohort.js")
     png, webp = cohort_figure(content) if content.results else (None, None)
-    page = environment.get_template("cohort.html.j2").render(
+    page = template("cohort.html.j2").render(
         notice=RESEARCH_NOTICE,
         style=style,
         script=script,
@@ -110,10 +100,6 @@ def make_cohort_report(content: CohortContent) -> CohortReport:
         summary_rows=_summary_rows(content),
     )
     return CohortReport(page, png)
-
-
-def _packaged(name: str) -> str:
-    return (files("gliocast.report") / "templates" / name).read_bytes().decode("utf-8")
 
 
 def _counts(content: CohortContent) -> list[tuple[str, KeyFigure]]:

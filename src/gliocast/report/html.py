@@ -1,11 +1,8 @@
 """The report as one self-contained HTML page, and its figures as files."""
 
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gliocast.core import RESEARCH_NOTICE
 from gliocast.planning import ESTRO_EANO_MARGIN_MM
@@ -14,6 +11,7 @@ from gliocast.report.figures import make_figures
 from gliocast.report.inputs import input_table, label_table, registration_table
 from gliocast.report.methods_text import methods_text
 from gliocast.report.outlook_words import assumptions, course_table
+from gliocast.report.page import template
 from gliocast.report.posterior import method_table, open_questions, open_threshold, stage_table
 from gliocast.report.replicates import replicate_table
 from gliocast.report.tables import (
@@ -56,17 +54,9 @@ def make_report(content: ReportContent) -> Report:
     Args:
         content: all that is to be shown.
     """
-    environment = Environment(
-        loader=PackageLoader("gliocast.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["base64"] = lambda data: b64encode(data).decode("ascii")
     figures, viewer, style = make_figures(content), viewer_page(content), stylesheet()
     deviation = content.density.standard_deviation
-    page = environment.get_template("report.html.j2").render(
+    page = template("report.html.j2").render(
         **_words(content),
         figures=figures,
         style=style,

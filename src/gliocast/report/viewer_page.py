@@ -8,10 +8,10 @@ from base64 import b64encode
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from importlib.resources import files
 
 from gliocast.core import QualityError
 from gliocast.report.content import ReportContent
+from gliocast.report.page import packaged
 from gliocast.report.viewer import pack
 
 NIIVUE, NIIVUE_VERSION = "niivue.umd.js", "0.69.0"
@@ -42,12 +42,12 @@ def viewer_page(content: ReportContent) -> ViewerPage:
     Raises:
         QualityError: NiiVue isn't the one that gliocast was tested with.
     """
-    return ViewerPage(pack(content).to_json(), _niivue(), _packaged("templates", "viewer.js"))
+    return ViewerPage(pack(content).to_json(), _niivue(), packaged("templates", "viewer.js"))
 
 
 def stylesheet() -> str:
     """The page's only style."""
-    return _packaged("templates", "report.css")
+    return packaged("templates", "report.css")
 
 
 def security_policy(*, scripts: tuple[str, ...], styles: tuple[str, ...]) -> str:
@@ -76,7 +76,7 @@ def _source(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _niivue() -> str:
-    text = _packaged("assets", NIIVUE)
+    text = packaged("assets", NIIVUE)
     found = sha256(text.encode()).hexdigest()
     if found != NIIVUE_SHA256 or "</script" in text:
         raise QualityError(
@@ -86,8 +86,3 @@ def _niivue() -> str:
             advice="install gliocast again",
         )
     return text
-
-
-def _packaged(folder: str, name: str) -> str:
-    """A text file that comes with gliocast, to the byte."""
-    return (files("gliocast.report") / folder / name).read_bytes().decode("utf-8")
