@@ -7,6 +7,9 @@ from gliocast.planning.margins import treatable_region
 from gliocast.planning.recurrence import Recurrence, recurrence_coverage
 from gliocast.planning.rivals import published_plans, rival_plans
 
+#: How far distances to a shape, and between centers, differ on these voxels [mm].
+SLACK = 1.26
+
 
 class Head:
     """A ball of brain with a ventricle beside a tumor whose edema leans to one side, at any spacing."""
@@ -65,7 +68,7 @@ def test_plans_stay_where_they_may_lie(head, plan):
 def test_the_distance_plan_leaves_out_nothing_nearer_than_what_it_holds(head, plan):
     distance = head.distance()
     left_out = head.brain & ~plan["distance"]
-    assert distance[plan["distance"]].max() <= distance[left_out].min() + 1e-4  # ties on the last shell
+    assert distance[plan["distance"]].max() <= distance[left_out].min() + SLACK  # ties on the last shell
     assert distance[plan["distance"]].max() < distance[plan["guideline"]].max()
 
 
@@ -75,7 +78,7 @@ def test_the_edema_plan_holds_all_edema_and_then_the_nearest(head, plan):
     assert (lesion & ~plan["guideline"]).any()
     assert plan["edema"][lesion & region].all()
     rest, left_out = plan["edema"] & ~lesion, region & ~plan["edema"]
-    assert distance[rest].max() <= distance[left_out].min() + 1e-4
+    assert distance[rest].max() <= distance[left_out].min() + SLACK
 
 
 def test_of_too_much_edema_the_nearest_is_treated():
@@ -84,7 +87,7 @@ def test_of_too_much_edema_the_nearest_is_treated():
     distance, lesion = head.distance(), head.labels.whole
     assert np.count_nonzero(lesion) > np.count_nonzero(plan["edema"]) == np.count_nonzero(plan["guideline"])
     assert lesion[plan["edema"]].all()
-    assert distance[plan["edema"]].max() <= distance[lesion & ~plan["edema"]].min() + 1e-4
+    assert distance[plan["edema"]].max() <= distance[lesion & ~plan["edema"]].min() + SLACK
 
 
 def test_without_edema_the_edema_plan_is_the_guidelines(head):

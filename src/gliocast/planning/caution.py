@@ -8,6 +8,7 @@ import numpy as np
 from gliocast.core import Anatomy, Density, Grid, LabelMap, Plan
 from gliocast.core.grid import MM3_PER_ML
 from gliocast.planning.guidelines import Guideline
+from gliocast.planning.refined import end_of_margin
 
 #: Probability above which a voxel is taken for fluid [1], and the share of cells there that is worth a word [1].
 _MOSTLY, _STRAY = 0.5, 0.005
@@ -60,7 +61,7 @@ def _touches_edge(mask: np.ndarray) -> bool:
 
 
 def coarse_grid_warning(grid: Grid, ctv_margins_mm: Iterable[float], ptv_margin_mm: float) -> str | None:
-    """What is said where voxels are so far apart that a margin ends well before its length along an axis.
+    """What is said where voxels are so far apart that a margin ends well before or beyond its length along an axis.
 
     A margin holds the voxels whose centers it reaches, so that along an axis it ends at a whole number of voxels.
 
@@ -73,9 +74,10 @@ def coarse_grid_warning(grid: Grid, ctv_margins_mm: Iterable[float], ptv_margin_
     found = []
     apart = [f"{spacing:.4g}" for spacing in grid.spacing]  # without what a header's float32 adds
     for shown, spacing in sorted(dict(zip(apart, grid.spacing, strict=True)).items(), key=itemgetter(1), reverse=True):
-        short = [(name, margin, end) for name, margin in margins if _is_short(margin, end := _end(margin, spacing))]
-        if short:
-            (name, margin, end), *others = short
+        ended = [(name, margin, end_of_margin(margin, spacing)) for name, margin in margins]
+        off = [(name, margin, end) for name, margin, end in ended if _is_off(margin, end)]
+        if off:
+            (name, margin, end), *others = off
             ends = [f"the {name}'s margin of {margin:g} mm ends at {end:.3g} mm"]
             ends += [f"the {name}'s of {margin:g} mm at {end:.3g} mm" for name, margin, end in others]
             kind = "slices" if apart.count(shown) == 1 and spacing == max(grid.spacing) else "voxels"
@@ -85,15 +87,10 @@ def coarse_grid_warning(grid: Grid, ctv_margins_mm: Iterable[float], ptv_margin_
     return f"on {', on '.join(found)}: plan on a finer scan, or grow the margins in the planning system"
 
 
-def _end(margin: float, spacing: float) -> float:
-    """Where a margin ends along an axis: at the last voxel center within it [mm]."""
-    return float(np.floor(margin / spacing + _ROUNDING)) * spacing
-
-
-def _is_short(margin: float, end: float) -> bool:
-    """Whether what is missing of a margin is worth a word."""
-    shortfall = margin - end
-    return shortfall >= _COST_MM * (1 - _ROUNDING) or shortfall > _COST_SHARE * margin
+def _is_off(margin: float, end: float) -> bool:
+    """Whether what a margin lacks, or has too much, is worth a word."""
+    off = abs(margin - end)
+    return off >= _COST_MM * (1 - _ROUNDING) or off > _COST_SHARE * margin
 
 
 def uncertain_coverage_warning(asked: float, reached: float | None) -> str | None:

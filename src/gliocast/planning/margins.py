@@ -1,7 +1,7 @@
 """Target volumes of the guidelines: what is visible, grown by a uniform margin, cropped where no tumor can be.
 
-A margin is a distance in millimeters between voxel centers, computed exactly (Euclidean distance transform with the
-grid's own spacing), never a number of voxels.
+A margin is a distance in millimeters (Euclidean distance transform with the grid's own spacing), never a number of
+voxels: between voxel centers, and along wide axes from the shape that they show (`gliocast.planning.refined`).
 
 Source: Niyazi et al. 2023, "ESTRO-EANO guideline on target delineation and radiotherapy details for glioblastoma":
 GTV = resection cavity and residual enhancing tumor, CTV = GTV + 15 mm, cropped at the anatomical barriers. Skull and
@@ -20,6 +20,7 @@ from gliocast.core import Anatomy, Grid, InputError, LabelMap, bounding_box
 from gliocast.core.volume import require_shape
 from gliocast.planning.barriers import Barriers
 from gliocast.planning.geodesic import shortest_paths
+from gliocast.planning.refined import refined_distance
 
 #: GTV to CTV [mm]: ESTRO-EANO 2023. (EORTC 2016 used 20 mm, RTOG 20 to 25 mm.)
 ESTRO_EANO_MARGIN_MM = 15.0
@@ -147,9 +148,10 @@ def treatable_region(
 
 
 def distance_from(mask: np.ndarray, grid: Grid, *, reach_mm: float, barriers: Barriers | None = None) -> np.ndarray:
-    """Distance from each voxel's center to the nearest one of `mask` [mm]; inf beyond `reach_mm`.
+    """Distance from each voxel's center to the shape that `mask` shows [mm]; inf beyond `reach_mm`.
 
-    Euclidean, or with barriers the length of the shortest path that passes through none (inf in the barriers).
+    Euclidean (see `refined_distance`), or with barriers the length of the shortest path that passes through none (inf
+    in the barriers): from center to center, less what the straight line gains where the shape is interpolated.
 
     Args:
         mask: bool, shape of the grid, not empty.
@@ -163,16 +165,16 @@ def distance_from(mask: np.ndarray, grid: Grid, *, reach_mm: float, barriers: Ba
     require_shape(mask, grid, "mask")
     if not mask.any():
         raise InputError("mask", expected="at least one voxel", got="none", advice="pass a mask that holds something")
-    x, y, z = (int(np.ceil(reach_mm / spacing)) for spacing in grid.spacing)
+    x, y, z = (int(np.ceil(reach_mm / spacing)) + 1 for spacing in grid.spacing)
     box = bounding_box(mask).grown((x, y, z), grid.shape).slices
     distance = np.full(grid.shape, np.inf, dtype=np.float32)
-    # compared in float32 on both sides: 15 steps of 0.9 mm are 13.5 mm, not 13.500000000000002
-    if barriers is None:
-        near = ndimage.distance_transform_edt(~mask[box], sampling=grid.spacing).astype(np.float32)
-    else:
+    near = refined_distance(mask[box], spacing=grid.spacing)
+    if barriers is not None:
         grid.require_same(barriers.grid, "barriers")
-        wall = barriers.wall[box]
-        near = shortest_paths(mask[box], wall, spacing=grid.spacing, reach_mm=reach_mm).astype(np.float32)
+        gain = np.asarray(ndimage.distance_transform_edt(~mask[box], sampling=grid.spacing)) - near
+        reach = reach_mm + float(gain.max())
+        near = shortest_paths(mask[box], barriers.wall[box], spacing=grid.spacing, reach_mm=reach) - gain
+    near = near.astype(np.float32)  # on both sides: 15 steps of 0.9 mm are 13.5 mm, not 13.500000000000002
     distance[box] = np.where(near <= np.float32(reach_mm), near, np.float32(np.inf))
     return distance
 
@@ -180,7 +182,7 @@ def distance_from(mask: np.ndarray, grid: Grid, *, reach_mm: float, barriers: Ba
 def expand(
     mask: np.ndarray, grid: Grid, margin_mm: float, within: np.ndarray, barriers: Barriers | None = None
 ) -> np.ndarray:
-    """Every voxel of `within` whose center lies within `margin_mm` of a voxel center of `mask`.
+    """Every voxel of `within` whose center lies within `margin_mm` of the shape that `mask` shows.
 
     The mask itself stays only where it lies in `within`. Without barriers distances pass straight from one hemisphere
     into the other, as a geometric expansion in a planning system does; with them they go around.
