@@ -118,7 +118,7 @@ def test_smaller_target_is_said_however_quiet(brain, density, tmp_path, gliocast
 def test_margins_that_voxels_cut_short_are_said_however_quiet_and_stay_with_the_plan(
     brain, density, tmp_path, gliocast
 ):
-    said = "on voxels of 4 mm the CTV's margin of 15 mm ends at 12 mm, the PTV's of 3 mm at 0 mm: plan on a finer scan"
+    said = "on voxels of 4 mm the CTV's margin of 15 mm ends at 16 mm, the PTV's of 3 mm at 4 mm: plan on a finer scan"
     assert f"WARNING: {said}" in gliocast(*plan_arguments(brain, tmp_path / "plan"), "--quiet").err
     assert any(text.startswith(said) for text in json.loads((tmp_path / "plan" / "plan.json").read_text())["warnings"])
     fitting = ["--margin", 16, "--ptv", 4, "--quiet"]
